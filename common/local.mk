@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LTLIBRARIES += common/librkycommon.la
+common_librkycommon_la_SOURCES = \
+	common/error.h common/exitcode.h common/clock.h common/mem.h common/log.h common/ids.h \
+	common/fsutil.h common/fault.h common/toml.h common/config.h common/option.h
+common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(TOMLPLUSPLUS_CFLAGS)

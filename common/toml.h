@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TOML text to a JSON tree with positions, by toml++ behind a C interface.
+ *
+ * Tables become objects, arrays arrays, dates and times strings in TOML's own form. The positions
+ * tree has the same shape: each value is replaced by {"l": line, "c": column, "v": children}.
+ */
+#ifndef RKY_COMMON_TOML_H
+#define RKY_COMMON_TOML_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "common/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Where the parser stopped; line and column start at 1, 0 = unknown. */
+struct rky_toml_fault {
+    int line;
+    int column;
+    char message[256];
+};
+
+/**
+ * @brief Parse @p text (UTF-8, @p length bytes).
+ * @param ret_value owned object. @param ret_positions owned object of the shape above.
+ * @return 0, RKY_ERR_CONFIG with @p ret_fault filled, or RKY_ERR_NOMEM.
+ */
+int rky_toml_parse(const char *text, size_t length, json_t **ret_value, json_t **ret_positions,
+                   struct rky_toml_fault *ret_fault);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger: one SQLite file per namespace that remembers watermarks, tombstones, row counts,
+ * runs, finished jobs with their result (the outbox), plans and an audit trail.
+ *
+ * Invariants: `application_id` marks the file as ours, `user_version` is the schema version,
+ * migrations only add within a major; the file belongs to one namespace; a recorded result never
+ * changes. Writers hold an flock on `<file>.lock` (fsutil.h); readers open with mode=ro and never
+ * wait. One connection per object, used by one thread at a time. Every write happens between
+ * rky_ledger_begin() and rky_ledger_commit(), so a crash leaves the state before or after, never
+ * between. Text arguments are borrowed; records handed out are owned by the caller and released
+ * with their _done().
+ */
+#ifndef RKY_STATE_LEDGER_H
+#define RKY_STATE_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "common/log.h"
+
+/** "RKYL" */
+#define RKY_LEDGER_APPLICATION_ID 0x524b594c
+/** Recipe for a change: add state/sql/NNNN-what.sql that only adds, raise this number, put a file
+ *  written by the previous version under tests/golden/. */
+#define RKY_LEDGER_SCHEMA_VERSION 1
+/** A recorded result is cut to this many bytes of JSON (engine/report.c decides what goes). */
+#define RKY_RESULT_MAX (512 * 1024)
+
+struct rky_ledger;
+
+enum rky_ledger_mode { RKY_LEDGER_READ, RKY_LEDGER_WRITE };
+
+struct rky_ledger_options {
+    const char *path;
+    const char *namespace_; /**< a file of another namespace is RKY_ERR_STATE_FILE */
+    enum rky_ledger_mode mode;
+    struct rky_clock *clock;
+    struct rky_log *log;
+};
+
+/**
+ * @brief Open; in write mode create or migrate when needed (under a momentary file lock).
+ * @return 0; RKY_ERR_NOT_FOUND in read mode when there is no file; RKY_ERR_STATE_FILE when it is
+ *         corrupt, foreign, of another namespace or from a newer version, saying which and what to
+ *         do; RKY_ERR_LOCKED; RKY_ERR_IO; RKY_ERR_NOMEM.
+ */
+RKY_MUST_CHECK int rky_ledger_open(const struct rky_ledger_options *options,
+                                   struct rky_ledger **ret_ledger, struct rky_error *err);
+void rky_ledger_close(struct rky_ledger *ledger);
+const char *rky_ledger_path(const struct rky_ledger *ledger);
+
+/** @brief Take the writer's lock; 0 ms = one try. RKY_ERR_LOCKED names the pid that has it. */
+RKY_MUST_CHECK int rky_ledger_lock(struct rky_ledger *ledger, int64_t timeout_ms,
+                                   struct rky_error *err);
+void rky_ledger_unlock(struct rky_ledger *ledger);
+
+RKY_MUST_CHECK int rky_ledger_begin(struct rky_ledger *ledger, struct rky_error *err);
+RKY_MUST_CHECK int rky_ledger_commit(struct rky_ledger *ledger, struct rky_error *err);
+/** @brief No-op outside a transaction. */
+void rky_ledger_rollback(struct rky_ledger *ledger);
+
+/* --- meta ----------------------------------------------------------------------------------- */
+
+struct rky_ledger_meta {
+    char namespace_[64];
+    char lineage[RKY_UUID_TEXT];  /**< random when the state was first created */
+    int64_t generation;           /**< +1 per committed change */
+    char write_id[RKY_UUID_TEXT]; /**< of the last committed change */
+    int64_t fence;                /**< greatest fence token of our own claims */
+};
+
+RKY_MUST_CHECK int rky_ledger_meta(struct rky_ledger *ledger, struct rky_ledger_meta *ret_meta,
+                                   struct rky_error *err);
+/** @brief Take over the lineage that the target knows. Inside a transaction. */
+RKY_MUST_CHECK int rky_ledger_set_lineage(struct rky_ledger *ledger, const char *lineage,
+                                          struct rky_error *err);
+/** @brief Raise the fence to at least @p token. Inside a transaction. */
+RKY_MUST_CHECK int rky_ledger_raise_fence(struct rky_ledger *ledger, int64_t token,
+                                          struct rky_error *err);
+/** @brief generation + 1 and a new write_id. Inside a transaction, last. */
+RKY_MUST_CHECK int rky_ledger_bump(struct rky_ledger *ledger, int64_t *ret_generation,
+                                   struct rky_error *err);
+
+/* --- watermarks and tombstones --------------------------------------------------------------- */
+
+/** The ledger's copy of a target's watermark row. Owned text; NULL where SQL has NULL. */
+struct rky_watermark {
+    char *table;         /**< catalog.schema.table, quoted where needed */
+    char *cursor_column;
+    char *cursor_type;   /**< "integer", "real", "text" */
+    char *value;         /**< exact text; NULL = the source was empty */
+    char *high_value;
+    char *commit_id;
+    char *run_id, *job_id;
+    int64_t updated_at_us;
+};
+void rky_watermark_done(struct rky_watermark *watermark);
+
+/** @retval RKY_ERR_NOT_FOUND (err untouched) when there is none. */
+RKY_MUST_CHECK int rky_ledger_watermark_get(struct rky_ledger *ledger, const char *table,
+                                            struct rky_watermark *ret_watermark,
+                                            struct rky_error *err);
+RKY_MUST_CHECK int rky_ledger_watermark_put(struct rky_ledger *ledger,
+                                            const struct rky_watermark *watermark,
+                                            struct rky_error *err);
+RKY_MUST_CHECK int rky_ledger_watermark_delete(struct rky_ledger *ledger, const char *table,
+                                               struct rky_error *err);
+/** @brief All, by table name. @param ret_items owned array of owned records. */
+RKY_MUST_CHECK int rky_ledger_watermarks(struct rky_ledger *ledger,
+                                         struct rky_watermark **ret_items, size_t *ret_count,
+                                         struct rky_error *err);
+void rky_watermarks_free(struct rky_watermark *items, size_t count);
+
+/** @brief The greatest tombstone of a table, 0 = none. */
+RKY_MUST_CHECK int rky_ledger_tombstone_get(struct rky_ledger *ledger, const char *table,
+                                            int64_t *ret_seq, struct rky_error *err);
+/** @brief Write a tombstone; @p seq is 1 + the greatest known in target and ledger. */
+RKY_MUST_CHECK int rky_ledger_tombstone_put(struct rky_ledger *ledger, const char *table,
+                                            int64_t seq, const char *reason,
+                                            struct rky_error *err);
+/** @brief Forget tombstones of the table up to @p seq, once the target carries it. */
+RKY_MUST_CHECK int rky_ledger_tombstone_sweep(struct rky_ledger *ledger, const char *table,
+                                              int64_t seq, struct rky_error *err);
+
+/* --- check history --------------------------------------------------------------------------- */
+
+struct rky_count {
+    int64_t count;
+    int64_t at_us;
+    bool anomalous; /**< left out of the baseline */
+};
+
+/** @brief The latest @p limit counts, oldest first. @param ret_counts owned array. */
+RKY_MUST_CHECK int rky_ledger_counts(struct rky_ledger *ledger, const char *table, size_t limit,
+                                     struct rky_count **ret_counts, size_t *ret_count,
+                                     struct rky_error *err);
+/** @brief Append one; @p anomaly_json the findings (array) or NULL. */
+RKY_MUST_CHECK int rky_ledger_count_add(struct rky_ledger *ledger, const char *table,
+                                        const char *run_id, int64_t count, int64_t at_us,
+                                        const char *anomaly_json, struct rky_error *err);
+/** @brief Declare the newest count normal and the start of a new baseline: points before it no
+ *         longer count, its own and later anomalies of the same level are cleared. */
+RKY_MUST_CHECK int rky_ledger_count_accept(struct rky_ledger *ledger, const char *table,
+                                           struct rky_error *err);
+/** @brief Findings of the newest runs of a table, newest first, as a JSON array text. */
+RKY_MUST_CHECK int rky_ledger_anomalies(struct rky_ledger *ledger, const char *table, size_t limit,
+                                        char **ret_json, struct rky_error *err);
+/** @brief Tables that have counts, by name. @param ret_tables owned array of owned names. */
+RKY_MUST_CHECK int rky_ledger_count_tables(struct rky_ledger *ledger, char ***ret_tables,
+                                           size_t *ret_count, struct rky_error *err);
+
+/* --- runs and jobs --------------------------------------------------------------------------- */
+
+struct rky_run_record {
+    char *run_id, *job_id;   /**< job_id NULL for a run of the CLI */
+    char *kind;              /**< "run", "apply", "plan" */
+    char *status, *trigger, *worker_id, *plan_id, *pipeline;
+    int64_t started_at_us, finished_at_us;
+    int64_t tables_copied, tables_failed, rows_copied;
+};
+void rky_run_record_done(struct rky_run_record *record);
+
+RKY_MUST_CHECK int rky_ledger_run_put(struct rky_ledger *ledger,
+                                      const struct rky_run_record *record, struct rky_error *err);
+/** @brief The newest @p limit runs, newest first. */
+RKY_MUST_CHECK int rky_ledger_runs(struct rky_ledger *ledger, size_t limit,
+                                   struct rky_run_record **ret_items, size_t *ret_count,
+                                   struct rky_error *err);
+void rky_run_records_free(struct rky_run_record *items, size_t count);
+/** @brief run_id of the last terminal run or apply that is not an apply of @p plan_id; skipped
+ *         duplicates and plan jobs do not count. @param ret_run_id owned, NULL when none. */
+RKY_MUST_CHECK int rky_ledger_last_run(struct rky_ledger *ledger, const char *pipeline,
+                                       const char *plan_id, char **ret_run_id,
+                                       struct rky_error *err);
+
+/** A finished job: what a redelivery is answered with, byte for byte. */
+struct rky_job_record {
+    char *job_id, *type;
+    char *body_sha256;     /**< "" for jobs that came without a message */
+    char *idempotency_key; /**< NULL = none */
+    char *status;
+    char *result;          /**< JSON text */
+    char *events;          /**< JSON array of further events to publish again, "[]" = none */
+    char *duplicate_of;    /**< first executor of the same key, NULL = this one executed */
+    int64_t finished_at_us;
+};
+void rky_job_record_done(struct rky_job_record *record);
+
+/** @retval RKY_ERR_NOT_FOUND (err untouched) when unknown. */
+RKY_MUST_CHECK int rky_ledger_job_get(struct rky_ledger *ledger, const char *job_id,
+                                      struct rky_job_record *ret_record, struct rky_error *err);
+/** @brief The first success or partial of this type with this key; not skipped duplicates. */
+RKY_MUST_CHECK int rky_ledger_job_by_key(struct rky_ledger *ledger, const char *type,
+                                         const char *idempotency_key,
+                                         struct rky_job_record *ret_record, struct rky_error *err);
+/** @brief Record a finished job. An existing record of that id is kept and RKY_ERR_CONFLICT
+ *         returned: a recorded result never changes. */
+RKY_MUST_CHECK int rky_ledger_job_put(struct rky_ledger *ledger,
+                                      const struct rky_job_record *record, struct rky_error *err);
+
+/* --- plans ----------------------------------------------------------------------------------- */
+
+struct rky_plan_record {
+    char plan_id[RKY_SHA256_HEX];
+    char *pipeline;
+    char *payload;    /**< canonical JSON text whose SHA-256 is the id */
+    char *display;    /**< JSON text of what was shown: estimates, warnings, times */
+    int64_t created_at_us, expires_at_us;
+    int64_t applied_at_us; /**< 0 = not applied */
+    char *applied_run_id;  /**< NULL = not applied */
+};
+void rky_plan_record_done(struct rky_plan_record *record);
+
+/** @brief Store; the same id again refreshes times and display, and keeps applied_*. */
+RKY_MUST_CHECK int rky_ledger_plan_put(struct rky_ledger *ledger,
+                                       const struct rky_plan_record *record,
+                                       struct rky_error *err);
+/** @retval RKY_ERR_NOT_FOUND (err untouched) when unknown. */
+RKY_MUST_CHECK int rky_ledger_plan_get(struct rky_ledger *ledger, const char *plan_id,
+                                       struct rky_plan_record *ret_record, struct rky_error *err);
+RKY_MUST_CHECK int rky_ledger_plan_applied(struct rky_ledger *ledger, const char *plan_id,
+                                           const char *run_id, int64_t at_us,
+                                           struct rky_error *err);
+
+/* --- audit and retention --------------------------------------------------------------------- */
+
+RKY_MUST_CHECK int rky_ledger_audit(struct rky_ledger *ledger, const char *action,
+                                    const char *subject, const char *old_value,
+                                    const char *new_value, const char *actor,
+                                    struct rky_error *err);
+
+struct rky_retention {
+    int64_t jobs, jobs_days, history;
+};
+/** @brief Delete what is older than the retention. Watermarks are never swept. Bounded work: at
+ *         most some thousand rows per call. Inside a transaction. */
+RKY_MUST_CHECK int rky_ledger_sweep(struct rky_ledger *ledger,
+                                    const struct rky_retention *retention, int64_t now_us,
+                                    struct rky_error *err);
+
+#endif
