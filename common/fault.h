@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 #ifdef HAVE_CONFIG_H
-#include "config.h"
+#include <config.h> /* the build's, not common/config.h beside this file */
 #endif
 
 /** @brief All registered names, NULL-terminated. Borrowed. Empty in builds without faults. */

@@ -8,6 +8,7 @@
 #ifndef RKY_COMMON_MEM_H
 #define RKY_COMMON_MEM_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,6 +51,8 @@ struct rky_strbuf {
 void rky_strbuf_add(struct rky_strbuf *buffer, const char *text);
 void rky_strbuf_addn(struct rky_strbuf *buffer, const void *bytes, size_t length);
 void rky_strbuf_addf(struct rky_strbuf *buffer, const char *format, ...) RKY_PRINTF(2, 3);
+void rky_strbuf_addv(struct rky_strbuf *buffer, const char *format, va_list values)
+    RKY_PRINTF(2, 0);
 void rky_strbuf_addc(struct rky_strbuf *buffer, char c);
 /** @brief Text so far, "" when empty. Borrowed, valid until the next append. */
 const char *rky_strbuf_text(const struct rky_strbuf *buffer);
@@ -57,5 +60,17 @@ const char *rky_strbuf_text(const struct rky_strbuf *buffer);
  *         failed. */
 char *rky_strbuf_take(struct rky_strbuf *buffer);
 void rky_strbuf_done(struct rky_strbuf *buffer);
+
+/** A list of owned texts. */
+struct rky_strings {
+    char **items;
+    size_t count;
+};
+
+/** @brief Append a copy. Grows by one at a time: for short lists. */
+RKY_MUST_CHECK int rky_strings_add(struct rky_strings *strings, const char *text,
+                                   struct rky_error *err);
+bool rky_strings_has(const struct rky_strings *strings, const char *text);
+void rky_strings_done(struct rky_strings *strings);
 
 #endif
