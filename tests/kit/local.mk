@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+# Programs and helpers that tests use; not tests themselves.
+
+# Messages in and out of Kafka for shell tests: see `bus --help`.
+noinst_PROGRAMS += tests/kit/bus
+tests_kit_bus_SOURCES = tests/kit/bus.c
+tests_kit_bus_CPPFLAGS = $(AM_CPPFLAGS) $(RDKAFKA_CFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS)
+tests_kit_bus_LDADD = $(RDKAFKA_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS)
+
+# A real broker for tests: see `kafka.sh --help`.
+EXTRA_DIST += tests/kit/kafka/pom.xml tests/kit/kafka/kafka.sh
