@@ -37,7 +37,10 @@ bool rky_namespace_valid(const char *text);
 /** @brief Whether the bytes are valid UTF-8 without NUL. */
 bool rky_utf8_valid(const char *bytes, size_t length);
 
-/** @brief Shell-style match: `*`, `?`, `[abc]`; case-sensitive; `*` also matches dots. */
+/** @brief Bytes of the UTF-8 sequence @p bytes begins with, 0 when there is none (or no byte). */
+size_t rky_utf8_next(const char *bytes, size_t length);
+
+/** @brief Shell-style match: `*`, `?`, `[abc]`, `[a-z]`, `[!abc]`; case-sensitive; `*` also matches dots. */
 bool rky_glob_match(const char *pattern, const char *text);
 /** @brief The candidate nearest to @p word (edit distance at most 3 and under half the word).
  *  @param candidates NULL-terminated. @return borrowed, NULL when none is near. */

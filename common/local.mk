@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += common/librkycommon.la
 common_librkycommon_la_SOURCES = \
 	common/error.h common/exitcode.h common/clock.h common/mem.h common/log.h common/ids.h \
 	common/fsutil.h common/fault.h common/toml.h common/config.h common/option.h \
-	common/error.c common/exitcode.c common/clock.c common/mem.c
+	common/error.c common/exitcode.c common/clock.c common/mem.c \
+	common/ids.c common/text.c common/fsutil.c common/filelock.c common/fault.c
 common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(TOMLPLUSPLUS_CFLAGS)
 common_librkycommon_la_SOURCES += common/strings.c
