@@ -17,15 +17,15 @@
 
 /** One event before it becomes a message. All text borrowed. */
 struct rky_event {
-    const char *type;       /**< "job.result", "table.replicated", ...: ce_type is "rocky." + type */
-    const char *id_name;    /**< hashed to ce_id by UUIDv5; for job.result the job id itself */
-    const char *namespace_; /**< the key */
-    const char *worker_id;  /**< ce_source is "/rocky-worker/" + it */
-    const char *job_id;     /**< x-job-id, NULL = none */
-    const char *outcome;    /**< x-outcome, NULL = none */
+    const char *type;    /**< "job.result", "table.replicated", ...: ce_type is "rocky." + type */
+    const char *id_name; /**< hashed to ce_id by UUIDv5; for job.result the job id itself */
+    const char *namespace_;  /**< the key */
+    const char *worker_id;   /**< ce_source is "/rocky-worker/" + it */
+    const char *job_id;      /**< x-job-id, NULL = none */
+    const char *outcome;     /**< x-outcome, NULL = none */
     const char *traceparent; /**< passed through, NULL = none */
-    int64_t time_us;        /**< ce_time; of the event, not of the publishing */
-    const char *body;       /**< JSON text */
+    int64_t time_us;         /**< ce_time; of the event, not of the publishing */
+    const char *body;        /**< JSON text */
 };
 
 RKY_MUST_CHECK int rky_event_encode(const struct rky_event *event, struct rky_message *ret_message,

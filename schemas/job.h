@@ -43,15 +43,15 @@ struct rky_job {
     char job_id[RKY_UUID_TEXT];
     char *namespace_;
     char *pipeline;
-    struct rky_filter filter;    /**< run and plan */
-    bool full_refresh;           /**< run and plan */
-    char plan_id[RKY_SHA256_HEX]; /**< apply; "" otherwise */
-    int64_t expires_seconds;     /**< plan */
-    int64_t run_timeout_seconds; /**< -1 = none */
-    char *requested_by;          /**< NULL = not said */
-    char *idempotency_key;       /**< NULL = none */
-    char *traceparent;           /**< NULL = none */
-    int attempt;                 /**< from 1 */
+    struct rky_filter filter;           /**< run and plan */
+    bool full_refresh;                  /**< run and plan */
+    char plan_id[RKY_SHA256_HEX];       /**< apply; "" otherwise */
+    int64_t expires_seconds;            /**< plan */
+    int64_t run_timeout_seconds;        /**< -1 = none */
+    char *requested_by;                 /**< NULL = not said */
+    char *idempotency_key;              /**< NULL = none */
+    char *traceparent;                  /**< NULL = none */
+    int attempt;                        /**< from 1 */
     int64_t not_before_us, deadline_us; /**< 0 = none */
     char body_sha256[RKY_SHA256_HEX];   /**< of the body's bytes; "" for a job made here */
 };

@@ -22,6 +22,7 @@ enum rky_shape_type {
     RKY_SHAPE_ARRAY,  /**< `of` is the element */
     RKY_SHAPE_ANY,
     RKY_SHAPE_FORBIDDEN, /**< the field must not be there */
+    RKY_SHAPE_STRINGS,   /**< a string or an array of strings */
 };
 
 struct rky_shape;
@@ -30,6 +31,7 @@ struct rky_shape_field {
     bool required;
     bool nullable;
     const struct rky_shape *shape;
+    const char *description; /**< what this field says here, NULL = the shape's own */
 };
 
 struct rky_shape {
@@ -38,12 +40,13 @@ struct rky_shape {
     enum rky_shape_type type;
     const struct rky_shape_field *fields;
     const struct rky_shape *of;
-    bool of_nullable;         /**< elements or map values may be null */
+    bool of_nullable;           /**< elements or map values may be null */
     const char *const *choices; /**< NULL-terminated, for strings */
-    const char *format;       /**< "uuid", "date-time", "hex64", "namespace", "pipeline",
-                                   "component", "text" (no control characters); see shape.c */
-    double minimum, maximum;  /**< for numbers; both 0 = unchecked */
-    size_t max_length;        /**< strings: code points; arrays and maps: elements; 0 = unchecked */
+    const char *format;         /**< one of shape_format.c: "uuid", "date-time", "hex64",
+                                     "namespace", "pipeline", "component", "value", "text" */
+    const char *key_format;     /**< for maps: format of the names */
+    double minimum, maximum;    /**< for numbers; both 0 = unchecked */
+    size_t max_length; /**< strings: code points; arrays and maps: elements; 0 = unchecked */
 };
 
 /** A published shape: file `schemas/<name>.schema.json`. */
