@@ -4,6 +4,7 @@ common_librkycommon_la_SOURCES = \
 	common/error.h common/exitcode.h common/clock.h common/mem.h common/log.h common/ids.h \
 	common/fsutil.h common/fault.h common/toml.h common/config.h common/option.h \
 	common/error.c common/exitcode.c common/clock.c common/mem.c \
-	common/ids.c common/text.c common/fsutil.c common/filelock.c common/fault.c
+	common/ids.c common/text.c common/fsutil.c common/filelock.c common/fault.c \
+	common/log.c common/redact.c common/redact.h
 common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(TOMLPLUSPLUS_CFLAGS)
 common_librkycommon_la_SOURCES += common/strings.c

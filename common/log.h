@@ -3,7 +3,8 @@
  * Logging: one line per event to one stream, as text for people or as a JSON object per line.
  *
  * Libraries log at debug only; programs and the job log decisions. Every line passes the redactor,
- * which replaces each registered secret by "***". Thread-safe.
+ * which replaces each registered secret by "***", also where it is percent-encoded or JSON-escaped.
+ * Thread-safe.
  */
 #ifndef RKY_COMMON_LOG_H
 #define RKY_COMMON_LOG_H
@@ -30,14 +31,16 @@ bool rky_log_enabled(const struct rky_log *log, enum rky_log_level level);
 
 /** @brief Never print @p secret again through this log. Shorter than 4 bytes is ignored. */
 RKY_MUST_CHECK int rky_log_add_secret(struct rky_log *log, const char *secret);
-/** @brief A copy of @p text with every registered secret replaced. @return owned or NULL. */
+/** @brief A copy of @p text with every registered secret replaced. @param log NULL = no secrets.
+ *  @return owned or NULL. */
 char *rky_log_redact(const struct rky_log *log, const char *text);
 
 /**
  * @brief Write one line.
  * @param log    NULL = nowhere.
  * @param fields JSON object with ids and figures, taken (also when the level is off); NULL = none.
- *               Text format appends them as key=value.
+ *               Text format appends them as key=value. In JSON a field called "at", "level" or
+ *               "message" takes the place of the line's own.
  */
 void rky_log_write(struct rky_log *log, enum rky_log_level level, json_t *fields,
                    const char *format, ...) RKY_PRINTF(4, 5);
