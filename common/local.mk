@@ -5,6 +5,7 @@ common_librkycommon_la_SOURCES = \
 	common/fsutil.h common/fault.h common/toml.h common/config.h common/option.h \
 	common/error.c common/exitcode.c common/clock.c common/mem.c \
 	common/ids.c common/text.c common/fsutil.c common/filelock.c common/fault.c \
-	common/log.c common/redact.c common/redact.h
+	common/log.c common/redact.c common/redact.h \
+	common/option.c common/option_help.c common/option_complete.c common/option_internal.h
 common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(TOMLPLUSPLUS_CFLAGS)
 common_librkycommon_la_SOURCES += common/strings.c
