@@ -59,6 +59,7 @@ struct rky_table_info {
     struct rky_column *columns; /**< in the table's order, hidden ones left out */
     size_t column_count;
     bool has_triggers;
+    char *row_id;               /**< name by which the engine's own row id is read; NULL = none */
     char **indexed;             /**< columns that lead a complete (not partial) index or the primary key */
     size_t indexed_count;
 };
@@ -289,6 +290,10 @@ struct rky_adapter_ops {
     /** Delete commit rows older than this. Own short transaction, under the claim. */
     int (*sweep_commits)(struct rky_session *session, const struct rky_claim *claim,
                          int64_t before_us, struct rky_error *err);
+
+    /** Optional: whether a target column of the one declared type keeps every value of a source
+     *  column of the other unchanged. NULL = only when the types are spelled alike. */
+    bool (*type_fits)(const char *source_type, const char *target_type);
 };
 
 /** Drivers embed these first. */

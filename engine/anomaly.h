@@ -25,8 +25,8 @@
 #define RKY_ANOMALY_SHRUNK_PCT 1.0
 
 enum rky_anomaly_kind {
-    RKY_ANOMALY_DROP,   /**< far below the average */
-    RKY_ANOMALY_SPIKE,  /**< far above the average */
+    RKY_ANOMALY_DROP,  /**< far below the average */
+    RKY_ANOMALY_SPIKE, /**< far above the average */
     RKY_ANOMALY_FLAT,
     RKY_ANOMALY_SHRUNK,
 };

@@ -34,5 +34,11 @@ void rky_cursor_done(struct rky_cursor *cursor);
  *         seconds, milliseconds or microseconds since 1970 (years 2000 to 2100).
  *  @return 0 or RKY_ERR_DECODE when it is no time. */
 RKY_MUST_CHECK int rky_cursor_time(const struct rky_cursor *cursor, int64_t *ret_wall_us);
+/** @brief A point in time as the column that holds @p sample would write it: same separators,
+ *         precision, zone or unit; rounded down.
+ *  @param ret_cursor an initialised cursor; may not be @p sample.
+ *  @return 0, RKY_ERR_CONFIG when @p sample is no time, RKY_ERR_NOMEM. */
+RKY_MUST_CHECK int rky_cursor_time_like(const struct rky_cursor *sample, int64_t wall_us,
+                                        struct rky_cursor *ret_cursor, struct rky_error *err);
 
 #endif

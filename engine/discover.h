@@ -35,6 +35,7 @@ struct rky_source {
     struct rky_schema_info info;
     struct rky_source_table *tables;
     size_t table_count;
+    struct rky_error *fault; /**< the schema could not be read: its tables are unknown; else NULL */
 };
 
 struct rky_excluded {
@@ -52,9 +53,10 @@ struct rky_discovery {
  * @brief Discover what a pipeline would replicate.
  * @param filter borrowed, may be empty. @param namespace_ with namespace_from: only sources whose
  *        component equals it; NULL = all.
- * @return 0; RKY_ERR_SOURCE_MISSING; RKY_ERR_USAGE for an unknown filter component;
- *         RKY_ERR_CONFIG naming both when two sources map to one target, a source is its own
- *         target, or two overrides tie.
+ *        A schema that cannot be read is kept with its fault and does not stop the others.
+ * @return 0; RKY_ERR_SOURCE_MISSING when the catalog is not there; RKY_ERR_USAGE for an unknown
+ * filter component; RKY_ERR_CONFIG naming both when two sources map to one target, a source is its
+ * own target, or two overrides tie.
  */
 RKY_MUST_CHECK int rky_discover(const struct rky_pipeline_config *pipeline,
                                 const struct rky_adapter *source, const struct rky_adapter *target,

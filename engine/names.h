@@ -26,11 +26,6 @@ struct rky_components {
 };
 void rky_components_done(struct rky_components *components);
 
-/** Compiled `schema_pattern`. Borrows the configuration. */
-struct rky_pattern {
-    const struct rky_pipeline_config *pipeline;
-};
-
 /**
  * @brief Split a schema name by the pipeline's pattern.
  * @param ret_reason set when the name does not match: "prefix" (not ours at all: skip silently) or
@@ -47,16 +42,16 @@ char *rky_template_expand(const struct rky_pipeline_config *pipeline, const char
 /** @brief Check the placeholders of a template against the pattern's component names. */
 RKY_MUST_CHECK int rky_template_check(const struct rky_strings *pattern_components,
                                       const char *template_text, struct rky_error *err);
-/** @brief Whether a filter takes these components: equality, containment for a variadic one.
- *         An unknown component name is RKY_ERR_USAGE naming the known ones.
- *  @retval 1 yes, 0 no. */
-RKY_MUST_CHECK int rky_filter_match(const struct rky_filter *filter,
+/** @brief An unknown component name is RKY_ERR_USAGE naming the known ones. */
+RKY_MUST_CHECK int rky_filter_check(const struct rky_filter *filter,
                                     const struct rky_pipeline_config *pipeline,
-                                    const struct rky_components *components,
                                     struct rky_error *err);
-/** @brief Values of a component joined by the pattern's separator; NULL when unknown. Owned. */
-char *rky_component_value(const struct rky_pipeline_config *pipeline,
-                          const struct rky_components *components, const char *name);
+/** @brief Whether a filter takes these components: equality, containment for a variadic one. */
+bool rky_filter_match(const struct rky_filter *filter, const struct rky_components *components);
+/** @brief Values of a component joined by @p separator; NULL when unknown or memory is out.
+ *         Owned. */
+char *rky_component_value(const struct rky_components *components, const char *name,
+                          const char *separator);
 
 /** @brief `catalog.schema.table`; a part with characters outside [A-Za-z0-9_-] is double-quoted,
  *         quotes doubled. @return owned or NULL. */

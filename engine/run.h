@@ -29,8 +29,8 @@ struct rky_run;
  *  run's threads one at a time. */
 struct rky_progress {
     size_t tables_total, tables_done, tables_failed;
-    int64_t rows;             /**< copied so far, the tables under way included */
-    const char *table;        /**< one that is at work, NULL = none */
+    int64_t rows;      /**< copied so far, the tables under way included */
+    const char *table; /**< one that is at work, NULL = none */
     int64_t elapsed_ms;
 };
 typedef void rky_progress_fn(void *context, const struct rky_progress *progress);
@@ -78,8 +78,8 @@ RKY_MUST_CHECK int rky_run_claim(struct rky_run *run, struct rky_error *err);
 
 /** @brief Copy table by table, up to execution.concurrency target schemas at a time; failed tables
  *         never stop the others. @return 0 (also with failed tables); RKY_ERR_FENCED;
- *         RKY_ERR_LOCKED when every table that had work failed `locked` and none finished (a worker puts
- *         the job back); RKY_ERR_NOMEM. */
+ *         RKY_ERR_LOCKED when every table that had work failed `locked` and none finished (a worker
+ * puts the job back); RKY_ERR_NOMEM. */
 RKY_MUST_CHECK int rky_run_tables(struct rky_run *run, struct rky_error *err);
 
 /**
@@ -93,7 +93,8 @@ RKY_MUST_CHECK int rky_run_record(struct rky_run *run, const struct rky_error *f
                                   struct rky_error *err);
 
 /** @brief The result as recorded or found: canonical JSON text (CONTRACTS section 6; for a plan job
- *         of the CLI see rky_run_plan_json). Borrowed, valid until the run is freed; NULL before. */
+ *         of the CLI see rky_run_plan_json). Borrowed, valid until the run is freed; NULL before.
+ */
 const char *rky_run_result(const struct rky_run *run);
 /** @brief `rocky plan --output json`; NULL unless this was a plan job. Borrowed. */
 const char *rky_run_plan_json(const struct rky_run *run);
