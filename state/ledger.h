@@ -97,6 +97,8 @@ struct rky_watermark {
     char *high_value;
     char *commit_id;
     char *run_id, *job_id;
+    char *source;   /**< catalog.schema.table it is copied from; "" = unknown */
+    char *pipeline; /**< that copied it last; "" = unknown */
     int64_t updated_at_us;
 };
 void rky_watermark_done(struct rky_watermark *watermark);
@@ -139,10 +141,13 @@ struct rky_count {
 RKY_MUST_CHECK int rky_ledger_counts(struct rky_ledger *ledger, const char *table, size_t limit,
                                      struct rky_count **ret_counts, size_t *ret_count,
                                      struct rky_error *err);
-/** @brief Append one; @p anomaly_json the findings (array) or NULL. */
+/** @brief Append one. @param anomalous it deviates from the average: left out of the baseline.
+ *         @param anomaly_json the findings (array), also those that do not make it anomalous
+ *         (flat), or NULL. */
 RKY_MUST_CHECK int rky_ledger_count_add(struct rky_ledger *ledger, const char *table,
                                         const char *run_id, int64_t count, int64_t at_us,
-                                        const char *anomaly_json, struct rky_error *err);
+                                        bool anomalous, const char *anomaly_json,
+                                        struct rky_error *err);
 /** @brief Declare the newest count normal and the start of a new baseline: points before it no
  *         longer count, its own and later anomalies of the same level are cleared. */
 RKY_MUST_CHECK int rky_ledger_count_accept(struct rky_ledger *ledger, const char *table,
@@ -182,6 +187,8 @@ RKY_MUST_CHECK int rky_ledger_last_run(struct rky_ledger *ledger, const char *pi
 struct rky_job_record {
     char *job_id, *type;
     char *body_sha256;     /**< "" for jobs that came without a message */
+    char *params_sha256;   /**< of what was asked for without ids: to tell whether two jobs with one
+                                idempotency key asked for the same */
     char *idempotency_key; /**< NULL = none */
     char *status;
     char *result;          /**< JSON text */

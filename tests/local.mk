@@ -45,4 +45,4 @@ include tests/docs/local.mk
 include tests/bench/local.mk
 
 TESTS += $(check_PROGRAMS) $(dist_check_SCRIPTS)
-EXTRA_DIST += tests/README.md
+EXTRA_DIST += tests/README.md tests/kit/summary.sh
