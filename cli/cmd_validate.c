@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rocky validate: every problem of the configuration at once. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+static json_t *position_json(int number)
+{
+    return number > 0 ? json_integer(number) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text == NULL || *text == '\0' ? json_null() : rky_cli_text_json(text);
+}
+
+static json_t *problem_json(const struct rky_problem *problem)
+{
+    const char *severity = problem->severity == RKY_PROBLEM_ERROR ? "error" : "warning";
+    json_t *object = json_object();
+    int bad = json_object_set_new(object, "severity", json_string(severity));
+    bad |= json_object_set_new(object, "file", text_or_null(problem->file));
+    bad |= json_object_set_new(object, "line", position_json(problem->line));
+    bad |= json_object_set_new(object, "column", position_json(problem->column));
+    bad |= json_object_set_new(object, "key", text_or_null(problem->key));
+    bad |= json_object_set_new(object, "message", rky_cli_text_json(problem->message));
+    bad |= json_object_set_new(object, "hint", text_or_null(problem->hint));
+    if (bad != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static int print_json(const struct rky_cli *cli, bool valid, struct rky_error *err)
+{
+    json_t *object = rky_cli_envelope(cli);
+    json_t *problems = json_array();
+    int bad = 0;
+    for (size_t i = 0; i < cli->problems.count; i++)
+        bad |= json_array_append_new(problems, problem_json(&cli->problems.items[i]));
+    bad |= json_object_set_new(object, "valid", json_boolean(valid));
+    bad |= json_object_set_new(object, "problems", problems);
+    if (bad != 0) {
+        json_decref(object);
+        return rky_fail_nomem(err);
+    }
+    return rky_cli_print(object, err);
+}
+
+static void print_text(const struct rky_cli *cli, bool valid)
+{
+    const struct rky_problems *problems = &cli->problems;
+    const char *path = rky_cli_config_path(cli);
+    enum rky_paint paint = valid ? RKY_PAINT_GREEN : RKY_PAINT_RED;
+    rky_problems_print(problems, stdout);
+    printf("%s%s%s: %s", rky_paint_on(cli->color_out, paint), valid ? "valid" : "invalid",
+           rky_paint_off(cli->color_out, paint), path);
+    if (problems->count > 0)
+        printf(": %zu errors, %zu warnings", problems->error_count,
+               problems->count - problems->error_count);
+    putchar('\n');
+}
+
+int rky_cmd_validate(const struct rky_parsed *parsed, void *program)
+{
+    (void)parsed;
+    struct rky_cli *cli = program;
+    struct rky_error err = {0};
+    const char *path = rky_cli_config_path(cli);
+    int rc = rky_config_load(path, &cli->config, &cli->problems, &err);
+    if (rc == RKY_ERR_NOT_FOUND && cli->problems.error_count == 0) {
+        if (rky_problems_add(&cli->problems, RKY_PROBLEM_ERROR, path, 0, 0, "",
+                             "name the configuration with --config FILE", "%s", err.message) != 0)
+            return rky_cli_end(cli, RKY_ERR_NOMEM, &err);
+    } else if (rc != 0 && rc != RKY_ERR_CONFIG) {
+        return rky_cli_end(cli, rc, &err);
+    }
+
+    struct rky_error print_error = {0};
+    if (!cli->json)
+        print_text(cli, rc == 0);
+    else if (print_json(cli, rc == 0, &print_error) != 0)
+        return rky_cli_end(cli, print_error.code, &print_error);
+    return rc == 0 ? RKY_EXIT_OK : RKY_EXIT_CONFIG;
+}
