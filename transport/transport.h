@@ -60,18 +60,24 @@ typedef void rky_delivered_fn(void *context, int code, const char *message, int 
 
 struct rky_topic_spec {
     const char *name;
-    int partitions;           /**< 0 = queue.partitions */
+    int partitions;            /**< 0 = queue.partitions */
     int64_t max_message_bytes; /**< 0 = the broker's default */
+    /** Another topic of the same call whose limit is doubled for this one; NULL = none. */
+    const char *twice_the_limit_of;
+    bool compacted; /**< keep the last message of each key, and drop old ones */
 };
 
 struct rky_transport_ops {
     const char *name;
 
     /** Create what is missing, check the rest, never change an existing topic; within timeout_ms.
-     *  A topic with fewer partitions than wanted is only a warning in the log. */
+     *  A topic with fewer partitions than wanted is only a warning in the log. With
+     *  queue.create_topics = false a missing topic is RKY_ERR_NOT_FOUND. RKY_ERR_UNAVAILABLE names
+     *  the brokers when none answered in time. */
     int (*ensure_topics)(struct rky_transport *transport, const struct rky_topic_spec *topics,
                          size_t count, int64_t timeout_ms, struct rky_error *err);
-    /** Queue a message (copied); @p delivered is called exactly once unless an error is returned.
+    /** Queue a message (copied); @p delivered is called exactly once unless an error is returned;
+     *  NULL = nobody wants to know. The record's time is now, whatever message->timestamp_ms says.
      *  RKY_ERR_QUOTA when the queue is full: wait and try again. RKY_ERR_DECODE when it can never
      *  be sent (too large). */
     int (*publish)(struct rky_transport *transport, const char *topic,
@@ -105,8 +111,8 @@ struct rky_transport_ops {
     int (*consumer_seek)(struct rky_consumer *consumer, const char *topic, int partition,
                          int64_t offset, struct rky_error *err);
     /** Start committing; failures other than a rebalance are told by commit_failed(). */
-    int (*commit)(struct rky_consumer *consumer, const struct rky_position *positions,
-                  size_t count, struct rky_error *err);
+    int (*commit)(struct rky_consumer *consumer, const struct rky_position *positions, size_t count,
+                  struct rky_error *err);
     /** Commit and wait, at most timeout_ms. For revocation and shutdown. */
     int (*commit_now)(struct rky_consumer *consumer, const struct rky_position *positions,
                       size_t count, int64_t timeout_ms, struct rky_error *err);
