@@ -31,6 +31,27 @@ struct rky_event {
 RKY_MUST_CHECK int rky_event_encode(const struct rky_event *event, struct rky_message *ret_message,
                                     struct rky_error *err);
 
+/** What somebody who waits for a job needs of its `job.result`. */
+struct rky_event_result {
+    char job_id[RKY_UUID_TEXT]; /**< in lower case */
+    char status[32];            /**< "success", ... */
+};
+
+/**
+ * @brief Whether a message of the results topic is a `job.result`, of which job, and its status.
+ *        Read from the headers, so that the results of others cost nothing.
+ * @return 0; RKY_ERR_NOT_FOUND (err untouched) for any other message; RKY_ERR_DECODE for a
+ *         job.result that does not say which or how.
+ */
+RKY_MUST_CHECK int rky_event_read_result(const struct rky_message *message,
+                                         struct rky_event_result *ret_result,
+                                         struct rky_error *err);
+
+/** @brief The body of an event as JSON. @param ret_body owned. @return 0, RKY_ERR_DECODE,
+ *         RKY_ERR_NOMEM. */
+RKY_MUST_CHECK int rky_event_body(const struct rky_message *message, json_t **ret_body,
+                                  struct rky_error *err);
+
 /** Where a dead letter came from. */
 struct rky_dead_letter {
     const char *reason, *message;

@@ -84,14 +84,21 @@ RKY_MUST_CHECK int rky_job_decode(const struct rky_message *message, struct rky_
                                   struct rky_rejection *ret_rejection, struct rky_error *err);
 
 /**
- * @brief The message of a job: key, headers and body as CONTRACTS has them.
+ * @brief The message of a job: key, headers and body as a worker expects them.
+ * @param job    job_id is set, attempt from 1 (0 = 1).
  * @param source `ce_source`, e.g. "/rocky-producer/<host>".
+ * @return 0, RKY_ERR_USAGE when no worker would accept the job, RKY_ERR_NOMEM.
  */
 RKY_MUST_CHECK int rky_job_encode(const struct rky_job *job, const char *source,
                                   struct rky_clock *clock, struct rky_message *ret_message,
                                   struct rky_error *err);
-/** @brief One NDJSON line of `rocky-producer --file` to a job: `type` beside the body's fields;
- *         job_id, requested_by and v may be missing. Same rules as decoding. */
+/**
+ * @brief One NDJSON line of `rocky-producer --file` to a job: `type` ("run", ...) beside the body's
+ *        fields, and optionally idempotency_key, not_before, deadline, traceparent. Missing v,
+ *        job_id and requested_by are filled in, a missing namespace when the pipeline's name is
+ *        one. Same rules as decoding, but unknown fields are refused.
+ * @return 0, RKY_ERR_USAGE (say which line it was), RKY_ERR_NOMEM.
+ */
 RKY_MUST_CHECK int rky_job_from_line(const char *line, size_t length, struct rky_clock *clock,
                                      struct rky_job *ret_job, struct rky_error *err);
 

@@ -60,8 +60,9 @@ const struct rky_published_shape *rky_shapes(void);
 /** @brief By name. @return borrowed, NULL when unknown. */
 const struct rky_shape *rky_shape_find(const char *name);
 
-/** @brief Check a value. @return 0 or RKY_ERR_DECODE with a JSON pointer in the message. */
-RKY_MUST_CHECK int rky_shape_check(const struct rky_shape *shape, const json_t *value,
+/** @brief Check a value (which is not changed; jansson iterates only over non-const objects).
+ *  @return 0 or RKY_ERR_DECODE with a JSON pointer in the message. */
+RKY_MUST_CHECK int rky_shape_check(const struct rky_shape *shape, json_t *value,
                                    struct rky_error *err);
 /** @brief The JSON Schema 2020-12 document of a published shape. @return new reference or NULL. */
 json_t *rky_shape_schema(const struct rky_published_shape *published);

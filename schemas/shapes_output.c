@@ -79,7 +79,6 @@ static const struct rky_shape component_value = {.type = RKY_SHAPE_STRINGS};
 static const struct rky_shape components = {
     .type = RKY_SHAPE_OBJECT,
     .of = &component_value,
-    .key_format = "component",
     .description = "Parts of the schema's name; a variadic one is an array."};
 static const struct rky_shape_field discovered_fields[] = {
     REQUIRED("name", &rky_part_string, NULL),
