@@ -37,6 +37,7 @@ include tests/unit/worker.mk
 include tests/conformance/adapter.mk
 include tests/conformance/transport.mk
 endif
+include tests/lint/local.mk
 include tests/kit/local.mk
 include tests/cli/local.mk
 include tests/integration/local.mk
