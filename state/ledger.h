@@ -54,12 +54,17 @@ RKY_MUST_CHECK int rky_ledger_open(const struct rky_ledger_options *options,
 void rky_ledger_close(struct rky_ledger *ledger);
 const char *rky_ledger_path(const struct rky_ledger *ledger);
 
-/** @brief Take the writer's lock; 0 ms = one try. RKY_ERR_LOCKED names the pid that has it. */
+/** @brief Take the writer's lock; 0 ms = one try. RKY_ERR_LOCKED names the pid that has it. A file
+ *         that was deleted or replaced since it was opened is opened anew here, with the errors of
+ *         rky_ledger_open(). After any other failure than RKY_ERR_LOCKED only another try or
+ *         closing makes sense. */
 RKY_MUST_CHECK int rky_ledger_lock(struct rky_ledger *ledger, int64_t timeout_ms,
                                    struct rky_error *err);
 void rky_ledger_unlock(struct rky_ledger *ledger);
 
+/** @brief In write mode the lock must be held. In read mode: one snapshot for several reads. */
 RKY_MUST_CHECK int rky_ledger_begin(struct rky_ledger *ledger, struct rky_error *err);
+/** @brief On failure the transaction is rolled back. */
 RKY_MUST_CHECK int rky_ledger_commit(struct rky_ledger *ledger, struct rky_error *err);
 /** @brief No-op outside a transaction. */
 void rky_ledger_rollback(struct rky_ledger *ledger);
@@ -148,11 +153,13 @@ RKY_MUST_CHECK int rky_ledger_count_add(struct rky_ledger *ledger, const char *t
                                         const char *run_id, int64_t count, int64_t at_us,
                                         bool anomalous, const char *anomaly_json,
                                         struct rky_error *err);
-/** @brief Declare the newest count normal and the start of a new baseline: points before it no
- *         longer count, its own and later anomalies of the same level are cleared. */
+/** @brief Declare the newest count normal and the start of a new baseline: its findings are
+ *         cleared, and rky_ledger_counts() lists only it and what comes after it.
+ *  @return 0; RKY_ERR_NOT_FOUND when the table has no counts. */
 RKY_MUST_CHECK int rky_ledger_count_accept(struct rky_ledger *ledger, const char *table,
                                            struct rky_error *err);
-/** @brief Findings of the newest runs of a table, newest first, as a JSON array text. */
+/** @brief Findings of the newest @p limit runs of a table, newest first, as a JSON array text; each
+ *         finding gets `run_id` and `timestamp`. @param ret_json owned. */
 RKY_MUST_CHECK int rky_ledger_anomalies(struct rky_ledger *ledger, const char *table, size_t limit,
                                         char **ret_json, struct rky_error *err);
 /** @brief Tables that have counts, by name. @param ret_tables owned array of owned names. */
@@ -170,6 +177,7 @@ struct rky_run_record {
 };
 void rky_run_record_done(struct rky_run_record *record);
 
+/** @brief Record a run; the same run_id again replaces its figures. */
 RKY_MUST_CHECK int rky_ledger_run_put(struct rky_ledger *ledger,
                                       const struct rky_run_record *record, struct rky_error *err);
 /** @brief The newest @p limit runs, newest first. */
@@ -230,6 +238,8 @@ RKY_MUST_CHECK int rky_ledger_plan_put(struct rky_ledger *ledger,
 /** @retval RKY_ERR_NOT_FOUND (err untouched) when unknown. */
 RKY_MUST_CHECK int rky_ledger_plan_get(struct rky_ledger *ledger, const char *plan_id,
                                        struct rky_plan_record *ret_record, struct rky_error *err);
+/** @brief Mark a plan as applied; the first run stays. @return 0 (also for the same run again);
+ *         RKY_ERR_NOT_FOUND; RKY_ERR_REFUSED when another run applied it. */
 RKY_MUST_CHECK int rky_ledger_plan_applied(struct rky_ledger *ledger, const char *plan_id,
                                            const char *run_id, int64_t at_us,
                                            struct rky_error *err);
@@ -241,11 +251,15 @@ RKY_MUST_CHECK int rky_ledger_audit(struct rky_ledger *ledger, const char *actio
                                     const char *new_value, const char *actor,
                                     struct rky_error *err);
 
+/** Numbers of newest records to keep; 0 = no limit of that kind. `jobs` holds for runs and the
+ *  audit trail, too; `history` is per table. Plans go a day after they expired. */
 struct rky_retention {
     int64_t jobs, jobs_days, history;
 };
-/** @brief Delete what is older than the retention. Watermarks are never swept. Bounded work: at
- *         most some thousand rows per call. Inside a transaction. */
+/** @brief Delete what is beyond the retention: of the counts, those of the tables that got one in
+ *         this transaction. Watermarks are never swept. Cheap when nothing is due; a limit may be
+ *         exceeded by a sixteenth (at most 256 records, an hour) so that deleting is rare. Bounded
+ *         work: at most some thousand rows per call. Inside a transaction. */
 RKY_MUST_CHECK int rky_ledger_sweep(struct rky_ledger *ledger,
                                     const struct rky_retention *retention, int64_t now_us,
                                     struct rky_error *err);

@@ -1,4 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += state/librkystate.la
-state_librkystate_la_SOURCES = state/ledger.h
+state_librkystate_la_SOURCES = state/ledger.h state/ledger_internal.h state/ledger.c \
+	state/connect.c state/schema.c state/query.c state/statements.c state/meta.c \
+	state/watermarks.c state/history.c state/runs.c state/jobs.c state/plans.c state/retention.c
 state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+
+# Migrations are compiled in as C strings, one line of SQL per line of C.
+state/sql/0001-ledger.inc: state/sql/0001-ledger.sql
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' \
+		$(srcdir)/state/sql/0001-ledger.sql > $@-t && mv $@-t $@
+$(am_state_librkystate_la_OBJECTS): state/sql/0001-ledger.inc
+BUILT_SOURCES += state/sql/0001-ledger.inc
+CLEANFILES += state/sql/0001-ledger.inc
+EXTRA_DIST += state/sql/0001-ledger.sql

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening a ledger's file: what it has to be, how the connection is set up, and when it is created
+ * or migrated.
+ *
+ * The checks go from the outside in, so that each wrong file gets the message that fits it: a
+ * directory, no database, somebody else's database, a newer version, another namespace, damage.
+ * Nothing is written before all of them passed. The file is looked at through SQLite only: a
+ * descriptor of our own, when closed, would drop the locks that SQLite holds on the same file.
+ */
+#include "config.h"
+
+#include "state/ledger_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+
+/* How long creation waits for another process that creates the same file at this moment. */
+#define CREATION_WAIT_MS 2000
+/* Another connection of ours holds SQLite's own locks for the length of a commit only. */
+#define BUSY_TIMEOUT_MS 5000
+/* Files up to this size are checked whole at each opening: at most some milliseconds. */
+#define QUICK_CHECK_MAX_BYTES (4 * 1024 * 1024)
+
+static int fail_not_ours(const struct rky_ledger *ledger, const char *what, struct rky_error *err)
+{
+    (void)rky_fail(err, RKY_ERR_STATE_FILE, "'%s' is not a state file of rocky: it is %s",
+                   ledger->path, what);
+    rky_error_hint(err, "name another file, or move this one away");
+    return RKY_ERR_STATE_FILE;
+}
+
+static int fail_missing(const struct rky_ledger *ledger, struct rky_error *err)
+{
+    (void)rky_fail(err, RKY_ERR_NOT_FOUND, "state file '%s' does not exist", ledger->path);
+    rky_error_hint(err, "the first run creates it");
+    return RKY_ERR_NOT_FOUND;
+}
+
+static int make_directory(const struct rky_ledger *ledger, struct rky_error *err)
+{
+    char *directory = rky_path_dirname(ledger->file);
+    if (directory == NULL)
+        return rky_fail_nomem(err);
+    int rc = rky_mkdir_p(directory, err);
+    rky_free(directory);
+    return rc;
+}
+
+/* What can be told without opening: opening for writing would create what is missing. */
+static int check_path(const struct rky_ledger *ledger, struct rky_error *err)
+{
+    struct stat st;
+    if (stat(ledger->file, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return fail_not_ours(ledger, "a directory", err);
+        if (!S_ISREG(st.st_mode))
+            return fail_not_ours(ledger, "not a regular file", err);
+        return 0;
+    }
+    if (errno != ENOENT)
+        return rky_fail_errno(err, errno, "cannot open state file '%s'", ledger->path);
+    return ledger->mode == RKY_LEDGER_READ ? fail_missing(ledger, err)
+                                           : make_directory(ledger, err);
+}
+
+/* The file may come from anywhere: nothing stored in it may run. */
+static int harden(sqlite3 *db)
+{
+    static const struct {
+        int option, value;
+    } SETTINGS[] = {
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+        {SQLITE_DBCONFIG_ENABLE_FKEY, 0},    {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+        {SQLITE_DBCONFIG_DQS_DML, 0},        {SQLITE_DBCONFIG_DQS_DDL, 0},
+    };
+    for (size_t i = 0; i < sizeof(SETTINGS) / sizeof(SETTINGS[0]); i++) {
+        int rc = sqlite3_db_config(db, SETTINGS[i].option, SETTINGS[i].value, (int *)NULL);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    return SQLITE_OK;
+}
+
+static int open_connection(struct rky_ledger *ledger, struct rky_error *err)
+{
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    flags |= ledger->mode == RKY_LEDGER_READ ? SQLITE_OPEN_READONLY
+                                             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    int rc = sqlite3_open_v2(ledger->file, &ledger->db, flags, NULL);
+    if (ledger->db == NULL)
+        return rky_fail_nomem(err);
+    if (rc == SQLITE_OK)
+        rc = harden(ledger->db);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(ledger->db, BUSY_TIMEOUT_MS);
+    if (rc != SQLITE_OK)
+        return rky_ledger_fail(ledger, rc, "open the database", err);
+    /* SQLite silently falls back to reading where it may not write. */
+    if (ledger->mode == RKY_LEDGER_WRITE && sqlite3_db_readonly(ledger->db, "main") == 1)
+        return rky_fail_errno(err, access(ledger->file, W_OK) != 0 ? errno : EACCES,
+                              "cannot open state file '%s' for writing", ledger->path);
+    return 0;
+}
+
+static int tune(struct rky_ledger *ledger, struct rky_error *err)
+{
+    /* secure_delete would write the freed pages once more; nothing secret is stored here. */
+    return rky_ledger_exec(ledger,
+                           "PRAGMA synchronous = FULL;"
+                           "PRAGMA cell_size_check = ON;"
+                           "PRAGMA secure_delete = OFF;"
+                           "PRAGMA temp_store = MEMORY;"
+                           "PRAGMA journal_size_limit = 4194304",
+                           "set up the connection", err);
+}
+
+static int check_marks(struct rky_ledger *ledger, const struct rky_ledger_header *header,
+                       struct rky_error *err)
+{
+    if (header->application_id != RKY_LEDGER_APPLICATION_ID)
+        return fail_not_ours(ledger, "an SQLite database of another program", err);
+    if (header->user_version < 1)
+        return rky_ledger_fail_damaged(ledger, "it has no schema version", err);
+    if (header->user_version > RKY_LEDGER_SCHEMA_VERSION) {
+        (void)rky_fail(err, RKY_ERR_STATE_FILE,
+                       "state file '%s' has schema version %" PRId64
+                       ", this program knows versions up to %d",
+                       ledger->path, header->user_version, RKY_LEDGER_SCHEMA_VERSION);
+        rky_error_hint(err, "upgrade this program to the version that wrote the file");
+        return RKY_ERR_STATE_FILE;
+    }
+    return 0;
+}
+
+static int check_namespace(struct rky_ledger *ledger, struct rky_error *err)
+{
+    struct rky_ledger_meta meta;
+    int rc = rky_ledger_meta(ledger, &meta, err);
+    if (rc != 0 || strcmp(meta.namespace_, ledger->namespace_) == 0)
+        return rc;
+    (void)rky_fail(err, RKY_ERR_STATE_FILE,
+                   "state file '%s' belongs to namespace '%s', expected '%s'", ledger->path,
+                   meta.namespace_, ledger->namespace_);
+    rky_error_hint(err, "name the state file of namespace '%s', or choose namespace '%s'",
+                   ledger->namespace_, meta.namespace_);
+    return RKY_ERR_STATE_FILE;
+}
+
+static int check_pages(struct rky_ledger *ledger, struct rky_error *err)
+{
+    struct stat st;
+    if (stat(ledger->file, &st) == 0 && st.st_size > QUICK_CHECK_MAX_BYTES)
+        return 0;
+    int rc = 0;
+    sqlite3_stmt *stmt = NULL;
+    int sqlite_rc = sqlite3_prepare_v2(ledger->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+    if (sqlite_rc == SQLITE_OK)
+        sqlite_rc = sqlite3_step(stmt);
+    const char *verdict =
+        sqlite_rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (sqlite_rc != SQLITE_ROW)
+        rc = rky_ledger_fail(ledger, sqlite_rc, "check the pages", err);
+    else if (verdict == NULL)
+        rc = rky_fail_nomem(err);
+    else if (strcmp(verdict, "ok") != 0)
+        rc = rky_ledger_fail_damaged(ledger, verdict, err);
+    (void)sqlite3_finalize(stmt); /* repeats the code of the step */
+    return rc;
+}
+
+static int verify(struct rky_ledger *ledger, struct rky_error *err)
+{
+    int rc = check_namespace(ledger, err);
+    if (rc == 0 && ledger->mode == RKY_LEDGER_WRITE)
+        rc = check_pages(ledger, err);
+    return rc;
+}
+
+static int journal_is_wal(struct rky_ledger *ledger, const char *pragma, bool *ret_wal,
+                          struct rky_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(ledger->db, pragma, -1, &stmt, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    const char *mode = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    *ret_wal = mode != NULL && strcmp(mode, "wal") == 0;
+    if (rc != SQLITE_ROW)
+        rc = rky_ledger_fail(ledger, rc, "set the journal mode", err);
+    else
+        rc = 0;
+    (void)sqlite3_finalize(stmt); /* repeats the code of the step */
+    return rc;
+}
+
+/* Under the lock: another process may have created or migrated the file since it was read. */
+static int settle_locked(struct rky_ledger *ledger, struct rky_error *err)
+{
+    struct rky_ledger_header header = {0};
+    bool wal = false;
+    int rc = rky_ledger_header_read(ledger, &header, err);
+    if (rc == 0 && !rky_ledger_header_fresh(&header))
+        rc = check_marks(ledger, &header, err);
+    if (rc == 0 && !rky_ledger_header_fresh(&header))
+        rc = verify(ledger, err);
+    if (rc == 0)
+        rc = journal_is_wal(ledger, "PRAGMA journal_mode = WAL", &wal, err);
+    if (rc == 0 && !wal)
+        rc = rky_fail(err, RKY_ERR_IO, "the file system of state file '%s' cannot share memory",
+                      ledger->path);
+    if (rc == 0 && header.user_version < RKY_LEDGER_SCHEMA_VERSION)
+        rc = rky_ledger_migrate(ledger, &header, err);
+    return rc;
+}
+
+static int settle(struct rky_ledger *ledger, struct rky_error *err)
+{
+    bool take = !ledger->lock.held;
+    int rc = rky_ledger_lock_open(ledger, err);
+    if (rc == 0 && take)
+        rc = rky_file_lock_wait(&ledger->lock, CREATION_WAIT_MS, err);
+    if (rc != 0)
+        return rc;
+    rc = settle_locked(ledger, err);
+    if (take)
+        rky_file_lock_release(&ledger->lock);
+    return rc;
+}
+
+static int open_and_verify(struct rky_ledger *ledger, struct rky_error *err)
+{
+    struct rky_ledger_header header = {0};
+    bool wal = true;
+    int rc = check_path(ledger, err);
+    if (rc == 0)
+        rc = open_connection(ledger, err);
+    if (rc == 0)
+        rc = rky_ledger_header_read(ledger, &header, err);
+    if (rc == 0 && !rky_ledger_header_fresh(&header))
+        rc = check_marks(ledger, &header, err);
+    if (rc == 0)
+        rc = tune(ledger, err);
+    if (rc != 0)
+        return rc;
+
+    bool fresh = rky_ledger_header_fresh(&header);
+    if (fresh && ledger->mode == RKY_LEDGER_READ)
+        return fail_missing(ledger, err);
+    if (!fresh)
+        rc = verify(ledger, err);
+    if (rc != 0 || ledger->mode == RKY_LEDGER_READ)
+        return rc;
+    if (!fresh)
+        rc = journal_is_wal(ledger, "PRAGMA journal_mode", &wal, err);
+    if (rc == 0 && (fresh || !wal || header.user_version < RKY_LEDGER_SCHEMA_VERSION))
+        rc = settle(ledger, err);
+    return rc;
+}
+
+int rky_ledger_connect(struct rky_ledger *ledger, struct rky_error *err)
+{
+    int rc = open_and_verify(ledger, err);
+    if (rc != 0)
+        rky_ledger_disconnect(ledger);
+    return rc;
+}
+
+void rky_ledger_disconnect(struct rky_ledger *ledger)
+{
+    for (size_t i = 0; i < RKY_SQL_COUNT; i++) {
+        (void)sqlite3_finalize(ledger->statements[i]); /* repeats an old code */
+        ledger->statements[i] = NULL;
+    }
+    int rc = sqlite3_close(ledger->db); /* rolls back what is open */
+    RKY_ASSERT(rc == SQLITE_OK);        /* busy only with a statement that is not in the cache */
+    ledger->db = NULL;
+}
