@@ -8,6 +8,7 @@
 
 #include "common/ids.h"
 #include "common/mem.h"
+#include "common/template.h"
 
 void rky_components_done(struct rky_components *components)
 {
@@ -22,8 +23,7 @@ void rky_components_done(struct rky_components *components)
 /* "regions..." is the component "regions" that takes one segment or more. */
 static bool is_variadic(const char *component)
 {
-    size_t length = strlen(component);
-    return length > 3 && strcmp(component + length - 3, "...") == 0;
+    return component[rky_component_name_length(component)] != '\0';
 }
 
 static size_t count_segments(const char *text, const char *separator)
@@ -91,7 +91,7 @@ int rky_components_parse(const struct rky_pipeline_config *pipeline, const char 
     for (size_t i = 0; i < wanted->count && rc == RKY_OK; i++) {
         struct rky_component *component = &result.items[result.count++];
         component->variadic = is_variadic(wanted->items[i]);
-        size_t length = strlen(wanted->items[i]) - (component->variadic ? 3 : 0);
+        size_t length = rky_component_name_length(wanted->items[i]);
         component->name = rky_strndup(wanted->items[i], length);
         if (component->name == NULL)
             rc = rky_fail_nomem(err);
@@ -136,6 +136,40 @@ char *rky_component_value(const struct rky_components *components, const char *n
     return rky_strbuf_take(&text);
 }
 
+static int expand_part(const struct rky_pipeline_config *pipeline,
+                       const struct rky_template_part *part,
+                       const struct rky_components *components, struct rky_strbuf *text)
+{
+    if (part->text != NULL) {
+        rky_strbuf_add(text, part->text);
+        return RKY_OK;
+    }
+    char *value = rky_component_value(components, part->name,
+                                      part->separator != NULL ? part->separator
+                                                              : pipeline->pattern_separator);
+    if (value == NULL)
+        return RKY_ERR_NOMEM;
+    rky_strbuf_add(text, value);
+    rky_free(value);
+    return RKY_OK;
+}
+
+char *rky_template_expand(const struct rky_pipeline_config *pipeline, const char *template_text,
+                          const struct rky_components *components)
+{
+    struct rky_template parsed = {0};
+    struct rky_strbuf text = {0};
+    int rc = rky_template_parse(template_text, &parsed, NULL);
+    for (size_t i = 0; rc == RKY_OK && i < parsed.count; i++)
+        rc = expand_part(pipeline, &parsed.parts[i], components, &text);
+    rky_template_done(&parsed);
+    if (rc != RKY_OK) {
+        rky_strbuf_done(&text);
+        return NULL;
+    }
+    return rky_strbuf_take(&text);
+}
+
 static int unknown_component(const struct rky_pipeline_config *pipeline, const char *name,
                              struct rky_error *err)
 {
@@ -160,7 +194,7 @@ int rky_filter_check(const struct rky_filter *filter, const struct rky_pipeline_
         bool known = false;
         for (size_t j = 0; j < pipeline->pattern_components.count && !known; j++) {
             const char *component = pipeline->pattern_components.items[j];
-            size_t length = strlen(component) - (is_variadic(component) ? 3 : 0);
+            size_t length = rky_component_name_length(component);
             known = strlen(filter->terms[i].name) == length &&
                     strncmp(component, filter->terms[i].name, length) == 0;
         }

@@ -39,9 +39,6 @@ RKY_MUST_CHECK int rky_components_parse(const struct rky_pipeline_config *pipeli
  *         pattern's. Placeholders were validated with the configuration. @return owned or NULL. */
 char *rky_template_expand(const struct rky_pipeline_config *pipeline, const char *template_text,
                           const struct rky_components *components);
-/** @brief Check the placeholders of a template against the pattern's component names. */
-RKY_MUST_CHECK int rky_template_check(const struct rky_strings *pattern_components,
-                                      const char *template_text, struct rky_error *err);
 /** @brief An unknown component name is RKY_ERR_USAGE naming the known ones. */
 RKY_MUST_CHECK int rky_filter_check(const struct rky_filter *filter,
                                     const struct rky_pipeline_config *pipeline,
