@@ -107,6 +107,8 @@ int rky_log_add_secret(struct rky_log *log, const char *secret)
 char *rky_log_redact(const struct rky_log *log, const char *text)
 {
     struct rky_strbuf buffer = {0};
+    if (log == NULL)
+        return rky_strdup(text);
     (void)pthread_mutex_lock(log->lock);
     rky_redact(&log->secrets, text, strlen(text), &buffer);
     (void)pthread_mutex_unlock(log->lock);

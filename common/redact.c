@@ -83,16 +83,17 @@ static size_t match(const char *text, size_t left, const char *secret, enum spel
     return used;
 }
 
+/* The longest match: a secret may begin with another one, or with its own plain spelling. */
 static size_t match_any(const struct rky_redactor *redactor, const char *text, size_t left)
 {
+    size_t longest = 0;
     for (size_t i = 0; i < redactor->count; i++) {
         for (int spelling = 0; spelling < SPELLING_COUNT; spelling++) {
             size_t used = match(text, left, redactor->secrets[i], (enum spelling)spelling);
-            if (used > 0)
-                return used;
+            longest = used > longest ? used : longest;
         }
     }
-    return 0;
+    return longest;
 }
 
 void rky_redact(const struct rky_redactor *redactor, const char *text, size_t length,
@@ -118,15 +119,11 @@ void rky_redact(const struct rky_redactor *redactor, const char *text, size_t le
 
 int rky_redactor_add(struct rky_redactor *redactor, const char *secret)
 {
-    size_t length = strlen(secret);
-    if (length < RKY_SECRET_MIN)
+    if (strlen(secret) < RKY_SECRET_MIN)
         return 0;
-    size_t place = 0;
     for (size_t i = 0; i < redactor->count; i++) {
         if (strcmp(redactor->secrets[i], secret) == 0)
             return 0;
-        if (strlen(redactor->secrets[i]) >= length)
-            place = i + 1;
     }
     int rc = rky_array_reserve(&redactor->secrets, &redactor->capacity, redactor->count + 1,
                                sizeof(*redactor->secrets), NULL);
@@ -135,10 +132,7 @@ int rky_redactor_add(struct rky_redactor *redactor, const char *secret)
     char *copy = rky_strdup(secret);
     if (copy == NULL)
         return RKY_ERR_NOMEM;
-    memmove(redactor->secrets + place + 1, redactor->secrets + place,
-            (redactor->count - place) * sizeof(*redactor->secrets));
-    redactor->secrets[place] = copy;
-    redactor->count++;
+    redactor->secrets[redactor->count++] = copy;
     redactor->starts[(unsigned char)secret[0]] = true;
     redactor->starts['%'] = true;
     redactor->starts['\\'] = true;

@@ -17,7 +17,7 @@
 
 /** Zeroed = empty. Not locked: the owner does that. */
 struct rky_redactor {
-    char **secrets; /**< the longest first, so that none is hidden behind a part of it */
+    char **secrets; /**< owned */
     size_t count;
     size_t capacity;
     bool starts[256]; /**< first bytes, of all spellings, that are worth a look */
