@@ -15,3 +15,22 @@ noinst_PROGRAMS += schemas/print_schemas
 schemas_print_schemas_SOURCES = schemas/print_schemas.c
 schemas_print_schemas_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 schemas_print_schemas_LDADD = $(SCHEMAS_LIBS)
+
+# The contract, for readers of other languages. A test fails when a file is not what is printed.
+contractdir = $(pkgdatadir)/schemas
+dist_contract_DATA = schemas/asyncapi.yaml \
+	schemas/job.run.schema.json schemas/job.plan.schema.json schemas/job.apply.schema.json \
+	schemas/job.cancel.schema.json schemas/job.result.schema.json \
+	schemas/event.state.download.schema.json schemas/event.state.upload.schema.json \
+	schemas/event.table.replicated.schema.json schemas/event.check.failed.schema.json \
+	schemas/event.anomaly.detected.schema.json schemas/event.plan.created.schema.json \
+	schemas/event.job.fenced.schema.json schemas/event.job.requeued.schema.json \
+	schemas/event.worker.alarm.schema.json \
+	schemas/output.run.schema.json schemas/output.plan.schema.json \
+	schemas/output.state.schema.json schemas/output.state.delete.schema.json \
+	schemas/output.history.schema.json schemas/output.history.accept.schema.json \
+	schemas/output.discover.schema.json schemas/output.validate.schema.json \
+	schemas/output.doctor.schema.json schemas/output.demo.schema.json \
+	schemas/output.dev.broker.schema.json schemas/output.producer.schema.json \
+	schemas/output.error.schema.json
+EXTRA_DIST += schemas/examples
