@@ -260,7 +260,7 @@ static int commit_list(struct rky_kafka_consumer *consumer, const struct rky_pos
         element->offset = position->offset;
         if (position->metadata == NULL)
             continue;
-        element->metadata = strdup(position->metadata); /* librdkafka frees it */
+        element->metadata = rky_strdup(position->metadata); /* librdkafka frees it */
         if (element->metadata == NULL) {
             rd_kafka_topic_partition_list_destroy(list);
             return rky_fail_nomem(err);

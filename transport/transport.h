@@ -150,9 +150,13 @@ struct rky_tail {
 RKY_MUST_CHECK int rky_kafka_open(const struct rky_queue_config *queue, const char *client_id,
                                   struct rky_log *log, struct rky_transport **ret_transport,
                                   struct rky_error *err);
-/** @brief An in-memory broker for tests: several consumers of one transport form a group. */
+/** @brief An in-memory broker for tests: several consumers of one transport form a group. Topics
+ *         exist once ensure_topics() named them. @param partitions of a topic that asks for 0. */
 RKY_MUST_CHECK int rky_memory_transport_open(int partitions, struct rky_transport **ret_transport,
                                              struct rky_error *err);
+/** @brief Pretend that the broker is gone, or is back: while down, connected() is false, what is
+ *         published waits unconfirmed and unread, and ensure_topics() and commit_now() fail. */
+void rky_memory_transport_set_down(struct rky_transport *transport, bool down);
 
 /** The embedded development broker (librdkafka's mock cluster). Keeps nothing on disk. */
 struct rky_broker;

@@ -1,1 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
+tests_kit_librkytestkit_la_SOURCES += tests/kit/kafka_server.c tests/kit/kafka_server.h
+tests_kit_librkytestkit_la_CPPFLAGS += -DRKY_TOP_SRCDIR='"$(abs_top_srcdir)"'
+
+TRANSPORT_SUITE = tests/conformance/transport_suite.c tests/conformance/transport_suite.h
+KAFKA_FIXTURE = tests/conformance/transport_kafka_fixture.c \
+	tests/conformance/transport_kafka_fixture.h
+
+check_PROGRAMS += tests/conformance/test_transport_memory
+tests_conformance_test_transport_memory_SOURCES = tests/conformance/test_transport_memory.c \
+	$(TRANSPORT_SUITE)
+tests_conformance_test_transport_memory_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_transport_memory_LDADD = $(TEST_LIBS) $(TRANSPORT_LIBS)
+
+check_PROGRAMS += tests/conformance/test_transport_broker
+tests_conformance_test_transport_broker_SOURCES = tests/conformance/test_transport_broker.c \
+	$(TRANSPORT_SUITE) $(KAFKA_FIXTURE)
+tests_conformance_test_transport_broker_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_transport_broker_LDADD = $(TEST_LIBS) $(TRANSPORT_LIBS)
