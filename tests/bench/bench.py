@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measure Rocky against the raw operation, in the same run on the same files.
+
+A ratio is raw time / Rocky's time: 1.0 is as fast as the engine itself. Raw and Rocky take turns,
+each on fresh targets; the figures are medians. Results go to a table on stdout and, with --output,
+to a JSON file. Nothing here is a test: what a machine reaches is for a person to judge.
+"""
+import argparse
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = None
+ROWS = []
+
+
+def programs(name):
+    return {
+        "rocky": os.path.join(BUILD, "cli", "rocky"),
+        "worker": os.path.join(BUILD, "worker", "rocky-worker"),
+        "producer": os.path.join(BUILD, "producer", "rocky-producer"),
+    }[name]
+
+
+def timed(command, cwd):
+    """Wall seconds, CPU seconds and peak RSS in MiB of a command that must succeed."""
+    os.sync()
+    started = time.perf_counter()
+    child = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    stdout = child.stdout.read()
+    stderr = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - started
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        sys.exit(f"bench: {command} failed with {child.returncode}:\n{stdout.decode()}{stderr.decode()}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, stdout
+
+
+def record(section, name, value, unit, goal=None, better="more"):
+    good = None if goal is None else (value >= goal if better == "more" else value <= goal)
+    ROWS.append({"section": section, "name": name, "value": round(value, 4), "unit": unit,
+                 "goal": goal, "better": better, "met": good})
+    mark = "" if good is None else ("ok" if good else "MISSED")
+    bound = "" if goal is None else f"{'>=' if better == 'more' else '<='} {goal}"
+    print(f"{section:<22} {name:<44} {value:>12.4f} {unit:<8} {bound:<10} {mark}", flush=True)
+
+
+CONFIG = """
+[adapter.lake]
+type = "sqlite"
+path = "source"
+[adapter.warehouse]
+type = "sqlite"
+path = "target"
+[pipeline.bronze]
+metadata_columns = [{{ name = "_loaded_by", type = "TEXT", value = "NULL" }}]
+{pipeline}
+[pipeline.bronze.source]
+adapter = "lake"
+catalog = "fivetran"
+[pipeline.bronze.source.schema_pattern]
+prefix = "src__"
+separator = "__"
+components = ["client", "connector"]
+[pipeline.bronze.target]
+adapter = "warehouse"
+catalog_template = "w"
+schema_template = "staging__{{client}}__{{connector}}"
+{extra}
+"""
+
+
+def write_config(directory, extra="", pipeline=""):
+    with open(os.path.join(directory, "rocky.toml"), "w", encoding="utf-8") as out:
+        out.write(CONFIG.format(extra=extra, pipeline=pipeline))
+
+
+COLUMNS = ("id INTEGER, customer TEXT, status TEXT, amount REAL, quantity INTEGER, note TEXT, "
+           "_fivetran_synced TEXT")
+
+
+def add_orders(path, first, count):
+    """Rows first..first+count-1; fifty share each cursor value."""
+    database = sqlite3.connect(path)
+    database.execute(f"CREATE TABLE IF NOT EXISTS orders({COLUMNS})")
+    database.execute(
+        """WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 + ?2 - 1)
+           INSERT INTO orders SELECT i, 'customer-' || (i % 1000),
+             CASE i % 3 WHEN 0 THEN 'open' WHEN 1 THEN 'paid' ELSE 'shipped' END, i * 1.25, i % 17,
+             'some words about row ' || i,
+             strftime('%Y-%m-%dT%H:%M:%fZ', 1700000000 + (i / 50) * 0.05, 'unixepoch') FROM n""",
+        (first, count))
+    database.commit()
+    database.close()
+
+
+def shell(cwd, target, *statements):
+    return timed(["sqlite3", target, *statements], cwd)
+
+
+def fresh_target(directory):
+    shutil.rmtree(os.path.join(directory, "target"), ignore_errors=True)
+    shutil.rmtree(os.path.join(directory, ".rocky-state"), ignore_errors=True)
+
+
+def bench_copy(rows, rounds, indexed):
+    section = f"copy {rows // 1000000}M{' indexed' if indexed else ''}"
+    with tempfile.TemporaryDirectory(prefix="rocky-bench-") as directory:
+        schema = os.path.join(directory, "source", "fivetran", "src__acme__shop.db")
+        os.makedirs(os.path.dirname(schema))
+        add_orders(schema, 1, rows)
+        if indexed:
+            database = sqlite3.connect(schema)
+            database.execute("CREATE INDEX orders_synced ON orders(_fivetran_synced)")
+            database.commit()
+            database.close()
+        write_config(directory)
+        raw_copy = os.path.join(directory, "raw.db")
+        attach = f"ATTACH 'file:{schema}?mode=ro' AS s"
+        create = f"CREATE TABLE orders({COLUMNS}, _loaded_by TEXT)"
+        copy = "INSERT INTO orders SELECT *, CAST(NULL AS TEXT) AS _loaded_by FROM s.orders"
+        raw, ours, memory = [], [], []
+        for _ in range(rounds):
+            if os.path.exists(raw_copy):
+                os.remove(raw_copy)
+            raw.append(shell(directory, "raw.db", attach, create, copy)[0])
+            fresh_target(directory)
+            wall, _, rss, _ = timed([programs("rocky"), "--quiet", "run"], directory)
+            ours.append(wall)
+            memory.append(rss)
+        record(section, "full copy, ratio to the shell",
+               statistics.median(raw) / statistics.median(ours), "ratio", 0.90)
+        record(section, "full copy, rows per second", rows / statistics.median(ours), "rows/s")
+        record(section, "full copy, peak memory", max(memory), "MiB", 64, "less")
+
+        step = rows // 100
+        raw, ours = [], []
+        done = rows
+        aggregate = ("SELECT max(_fivetran_synced), count(*) FROM s.orders;" if not indexed else
+                     "SELECT max(_fivetran_synced) FROM s.orders;")
+        for _ in range(rounds + 2):
+            database = sqlite3.connect(raw_copy)
+            watermark = database.execute("SELECT max(_fivetran_synced) FROM orders").fetchone()[0]
+            database.close()
+            add_orders(schema, done + 1, step)
+            done += step
+            raw.append(shell(directory, "raw.db", attach, aggregate,
+                             f"{copy} WHERE _fivetran_synced > '{watermark}'")[0])
+            ours.append(timed([programs("rocky"), "--quiet", "run"], directory)[0])
+        record(section, f"increment of {step} rows, ratio to the shell",
+               statistics.median(raw) / statistics.median(ours), "ratio", 0.95)
+        database = sqlite3.connect(os.path.join(directory, "target", "w", "staging__acme__shop.db"))
+        copied = database.execute("SELECT count(*), count(DISTINCT id) FROM orders").fetchone()
+        database.close()
+        if copied != (done, done):
+            sys.exit(f"bench: the target has {copied} rows, {done} were written: the figures are void")
+
+
+def bench_many(tables, seconds_goal, memory_goal, rounds):
+    section = f"{tables} tables"
+    with tempfile.TemporaryDirectory(prefix="rocky-bench-") as directory:
+        schema = os.path.join(directory, "source", "fivetran", "src__acme__shop.db")
+        os.makedirs(os.path.dirname(schema))
+        database = sqlite3.connect(schema)
+        for number in range(tables):
+            database.execute(f"CREATE TABLE t{number}({COLUMNS})")
+            database.execute(
+                f"""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
+                    INSERT INTO t{number} SELECT i, 'c', 's', 1.5, 2, 'n',
+                      strftime('%Y-%m-%dT%H:%M:%SZ', 1700000000 + i / 10, 'unixepoch') FROM n""")
+        database.commit()
+        database.close()
+        write_config(directory)
+        first, _, _, _ = timed([programs("rocky"), "--quiet", "run"], directory)
+        record(section, "first run", first, "s")
+        walls, memory = [], []
+        for _ in range(rounds + 2):
+            wall, _, rss, _ = timed([programs("rocky"), "--quiet", "run"], directory)
+            walls.append(wall)
+            memory.append(rss)
+        record(section, "nothing new", statistics.median(walls), "s", seconds_goal, "less")
+        record(section, "nothing new, peak memory", max(memory), "MiB", memory_goal, "less")
+        walls = []
+        for _ in range(21):
+            walls.append(timed([programs("rocky"), "state", "--output", "json"], directory)[0])
+        record(section, "rocky state, start to exit", statistics.median(walls) * 1000, "ms",
+               10 if tables <= 200 else None, "less")
+
+
+def read_results(brokers, prefix, count, timeout):
+    """(latency in ms of each, seconds from the first to the last) by the records' own times."""
+    bus = os.path.join(BUILD, "tests", "kit", "bus")
+    out = subprocess.run([bus, "read", "--brokers", brokers, "--topic", f"{prefix}.results",
+                          "--from-beginning", "--count", str(count), "--timeout", str(timeout)],
+                         check=True, stdout=subprocess.PIPE).stdout
+    done = {}
+    for line in out.splitlines():
+        message = json.loads(line)
+        if message["headers"]["ce_type"] == "rocky.job.result":
+            done[message["headers"]["x-job-id"]] = message["timestamp_ms"]
+    return done
+
+
+def bench_jobs(source_root, jobs, rounds):
+    """No-op jobs through a real Kafka: a filter that matches no table, warm ledgers."""
+    section = "jobs"
+    kafka = os.path.join(source_root, "tests", "kit", "kafka", "kafka.sh")
+    with tempfile.TemporaryDirectory(prefix="rocky-bench-") as directory:
+        broker = os.path.join(directory, "kafka")
+        out = subprocess.run([kafka, "start", broker, "--owner", str(os.getpid())], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        brokers = out.strip().split("BOOTSTRAP=")[-1]
+        schema = os.path.join(directory, "source", "fivetran", "src__acme__shop.db")
+        os.makedirs(os.path.dirname(schema))
+        add_orders(schema, 1, 10)
+        write_config(directory, pipeline='namespace_from = "client"',
+                     extra=f'[queue]\nbrokers = "{brokers}"\ntopic_prefix = "bench"\n'
+                           '[worker]\nhttp_listen = "127.0.0.1:0"\n')
+
+        def enqueue(count, rate=None):
+            lines = [json.dumps({"type": "run", "pipeline": "bronze", "namespace": f"n{i % 64}",
+                                 "filter": {"client": "nobody"}}) for i in range(count)]
+            if rate is None:
+                subprocess.run([programs("producer"), "--file", "-", "--config", "rocky.toml"],
+                               cwd=directory, input="\n".join(lines), text=True, check=True,
+                               stdout=subprocess.DEVNULL)
+                return
+            for start in range(0, count, rate // 10):
+                begun = time.perf_counter()
+                subprocess.run([programs("producer"), "--file", "-", "--config", "rocky.toml"],
+                               cwd=directory, input="\n".join(lines[start:start + rate // 10]),
+                               text=True, check=True, stdout=subprocess.DEVNULL)
+                time.sleep(max(0.0, 0.1 - (time.perf_counter() - begun)))
+
+        worker = subprocess.Popen([programs("worker"), "--config", "rocky.toml", "--quiet"],
+                                  cwd=directory, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        try:
+            enqueue(640)
+            read_results(brokers, "bench", 640, 60)
+            seen = 640
+            rates = []
+            for _ in range(rounds):
+                enqueue(jobs)
+                seen += jobs
+                stamps = sorted(read_results(brokers, "bench", seen, 120).values())[-jobs:]
+                rates.append(jobs / max(0.001, (stamps[-1] - stamps[0]) / 1000))
+            record(section, "no-op jobs per second, 64 namespaces", statistics.median(rates),
+                   "jobs/s", 2000)
+            half = 1000
+            enqueue(half * 5, rate=half)
+            seen += half * 5
+            done = read_results(brokers, "bench", seen, 60)
+            bus = os.path.join(BUILD, "tests", "kit", "bus")
+            raw = subprocess.run([bus, "read", "--brokers", brokers, "--topic", "bench.jobs",
+                                  "--from-beginning", "--count", str(seen), "--timeout", "60"],
+                                 check=True, stdout=subprocess.PIPE).stdout
+            latencies = []
+            messages = [json.loads(line) for line in raw.splitlines()]
+            messages.sort(key=lambda message: message["timestamp_ms"])
+            for message in messages[-half * 5:]:
+                latencies.append(done[message["headers"]["x-job-id"]] - message["timestamp_ms"])
+            latencies.sort()
+            record(section, "latency at 1000 jobs/s, p50", latencies[len(latencies) // 2], "ms")
+            record(section, "latency at 1000 jobs/s, p99", latencies[int(len(latencies) * 0.99)],
+                   "ms", 25, "less")
+        finally:
+            worker.terminate()
+            worker.wait()
+            subprocess.run([kafka, "stop", broker], check=False, stdout=subprocess.DEVNULL)
+
+
+def main():
+    global BUILD
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build", help="build directory (default: build)")
+    parser.add_argument("--source", default=os.path.join(os.path.dirname(__file__), "..", ".."))
+    parser.add_argument("--millions", default="1,5", help="sizes of the copied table")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=10000)
+    parser.add_argument("--only", default="copy,many,jobs")
+    parser.add_argument("--output", help="also write the figures to this JSON file")
+    options = parser.parse_args()
+    BUILD = os.path.abspath(options.build)
+    chosen = options.only.split(",")
+    if "copy" in chosen:
+        for millions in options.millions.split(","):
+            for indexed in (False, True):
+                bench_copy(int(float(millions) * 1000000), options.rounds, indexed)
+    if "many" in chosen:
+        bench_many(200, 0.08, 20, options.rounds)
+        bench_many(1000, 0.4, 20, options.rounds)
+    if "jobs" in chosen:
+        bench_jobs(os.path.abspath(options.source), options.jobs, options.rounds)
+    if options.output:
+        with open(options.output, "w", encoding="utf-8") as out:
+            json.dump({"version": 1, "cores": os.cpu_count(), "figures": ROWS}, out, indent=2)
+            out.write("\n")
+
+
+if __name__ == "__main__":
+    main()
