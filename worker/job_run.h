@@ -26,10 +26,13 @@ struct rky_job_env {
     struct rky_clock *clock;
     struct rky_log *log;
     const char *worker_id;
-    const char *trigger;            /**< "cli" or "kafka" */
+    const char *trigger;             /**< "cli" or "kafka" */
     struct rky_ledger_pool *ledgers; /**< keeps ledgers of namespaces open between jobs */
-    const char *state_path;         /**< NULL = <local_dir>/<namespace>.db */
-    int64_t lock_timeout_ms;        /**< wait for the ledger's lock; 0 = one try */
+    const char *state_path;          /**< NULL = <local_dir>/<namespace>.db */
+    int64_t lock_timeout_ms;         /**< wait for the ledger's lock; 0 = one try */
+    /** Record as failed what another attempt might mend (a server that does not answer). Implied
+     *  by the trigger "cli". */
+    bool last_attempt;
     rky_progress_fn *progress;
     void *progress_context;
     /** Hand one message for the results topic over; the callee copies. NULL = publish nothing.
@@ -46,17 +49,17 @@ enum rky_job_end {
     RKY_JOB_DONE,        /**< terminal: result recorded and published; commit the offset */
     RKY_JOB_GIVE_BACK,   /**< fenced, conflict, locked, interrupted, ledger busy: try again later */
     RKY_JOB_DEAD_LETTER, /**< job_id_reused and the like: dead-letter it */
-    RKY_JOB_BROKEN,      /**< disk full, ledger corrupt, no memory: stop taking, no attempt burned */
+    RKY_JOB_BROKEN, /**< disk full, ledger corrupt, no memory: stop taking, no attempt burned */
 };
 
 struct rky_job_outcome {
     enum rky_job_end end;
     enum rky_exit exit_code;
-    char *status;    /**< of the result, owned, NULL without one */
-    char *result;    /**< JSON text of the result, owned, NULL without one */
-    char *plan_json; /**< of a plan job, owned, NULL without one */
+    char *status;                   /**< of the result, owned, NULL without one */
+    char *result;                   /**< JSON text of the result, owned, NULL without one */
+    char *plan_json;                /**< of a plan job, owned, NULL without one */
     const char *dead_letter_reason; /**< static, with RKY_JOB_DEAD_LETTER */
-    bool answered;   /**< from the ledger, nothing was executed */
+    bool answered;                  /**< from the ledger, nothing was executed */
     int64_t duration_ms;
     struct rky_error error; /**< why it did not end well; code 0 when it did */
 };
