@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-check_PROGRAMS += tests/unit/test_ledger
-tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c \
-	tests/unit/test_ledger_kit.c tests/unit/test_ledger_kit.h
-tests_unit_test_ledger_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
-tests_unit_test_ledger_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+LEDGER_TEST_KIT = tests/unit/test_ledger_kit.c tests/unit/test_ledger_kit.h
+LEDGER_TEST_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
+LEDGER_TEST_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/unit/test_ledger tests/unit/test_ledger_history
+tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c $(LEDGER_TEST_KIT)
+tests_unit_test_ledger_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_LDADD = $(LEDGER_TEST_LDADD)
+tests_unit_test_ledger_history_SOURCES = tests/unit/test_ledger_history.c $(LEDGER_TEST_KIT)
+tests_unit_test_ledger_history_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_history_LDADD = $(LEDGER_TEST_LDADD)
