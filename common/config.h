@@ -3,6 +3,10 @@
  * rocky.toml: one table of keys (config_table.c) drives parsing, `rocky validate`, the man page
  * and the test that compares them.
  *
+ * In any string, after TOML has been parsed: `${VAR}`, `${VAR:-default}` (the default may hold
+ * references, and holds when VAR is unset or empty), `${file:PATH}` (without its last newline);
+ * `$${` stands for a literal `${`. Any other `$` is itself.
+ *
  * Loading reports every problem at once, each with file, line, column, key and the fix; a key that
  * is valid but that this build cannot serve is a problem too, never ignored. The result is
  * immutable and may be read by any thread.
@@ -17,6 +21,7 @@
 
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/mem.h"
 
 enum rky_strategy { RKY_STRATEGY_INCREMENTAL, RKY_STRATEGY_FULL_REFRESH, RKY_STRATEGY_MERGE };
 enum rky_boundary { RKY_BOUNDARY_EXACT, RKY_BOUNDARY_STRICT };
@@ -25,7 +30,12 @@ enum rky_on_existing { RKY_EXISTING_STOP, RKY_EXISTING_ADOPT, RKY_EXISTING_REBUI
 enum rky_on_drift { RKY_DRIFT_EVOLVE, RKY_DRIFT_FAIL, RKY_DRIFT_REBUILD };
 enum rky_severity { RKY_SEVERITY_ERROR, RKY_SEVERITY_WARNING };
 enum rky_anomaly_mode { RKY_ANOMALY_MEAN, RKY_ANOMALY_ROBUST };
-enum rky_state_backend { RKY_BACKEND_LOCAL, RKY_BACKEND_S3, RKY_BACKEND_VALKEY, RKY_BACKEND_TIERED };
+enum rky_state_backend {
+    RKY_BACKEND_LOCAL,
+    RKY_BACKEND_S3,
+    RKY_BACKEND_VALKEY,
+    RKY_BACKEND_TIERED
+};
 enum rky_on_failure { RKY_FAILURE_SKIP, RKY_FAILURE_FAIL, RKY_FAILURE_FRESH };
 enum rky_lock_mode { RKY_LOCK_PREFER, RKY_LOCK_REQUIRE, RKY_LOCK_OFF };
 
@@ -34,11 +44,6 @@ const char *rky_strategy_name(enum rky_strategy strategy);
 const char *rky_boundary_name(enum rky_boundary boundary);
 const char *rky_backend_name(enum rky_state_backend backend);
 const char *rky_severity_name(enum rky_severity severity);
-
-struct rky_strings {
-    char **items;
-    size_t count;
-};
 
 struct rky_retry_config {
     int64_t max_retries, initial_backoff_ms, max_backoff_ms;
@@ -107,7 +112,7 @@ struct rky_pipeline_config {
     enum rky_strategy strategy;
     char *timestamp_column;
     enum rky_boundary boundary;
-    char *namespace_;     /**< resolved: the key, or the pipeline's name; NULL with namespace_from */
+    char *namespace_; /**< resolved: the key, or the pipeline's name; NULL with namespace_from */
     char *namespace_from; /**< component name or NULL */
     struct rky_strings unique_key;
     enum rky_on_existing on_existing_target;
@@ -117,12 +122,14 @@ struct rky_pipeline_config {
     struct rky_metadata_column *metadata_columns;
     size_t metadata_column_count;
 
+    char *source_adapter_name;                       /**< resolved, also when left out */
     const struct rky_adapter_config *source_adapter; /**< borrowed from the config */
     char *source_catalog;
     char *pattern_prefix, *pattern_separator;
     struct rky_strings pattern_components; /**< "client", "regions...", "connector" */
     struct rky_strings tables_include, tables_exclude;
 
+    char *target_adapter_name;                       /**< resolved, also when left out */
     const struct rky_adapter_config *target_adapter; /**< borrowed from the config */
     char *catalog_template, *schema_template;
 
@@ -254,19 +261,55 @@ enum rky_key_type {
     RKY_KEY_NUMBER,
     RKY_KEY_CHOICE,
     RKY_KEY_STRINGS,
-    RKY_KEY_TABLES,  /**< array of tables with fixed keys */
+    RKY_KEY_TABLES,  /**< array of tables; their keys are the rows below this path */
     RKY_KEY_FREE,    /**< any scalar below this path (queue.kafka.*) */
+    RKY_KEY_NAMED,   /**< tables with names chosen by the user ("pipeline.*") */
+    RKY_KEY_SECTION, /**< a table; `choices` names the section whose keys it shares, if any */
 };
 
-/** One row of the table; `*` in the path stands for a name chosen by the user. */
+/** @brief "string", "integer", ... for the man page. Never NULL. */
+const char *rky_key_type_name(enum rky_key_type type);
+
+/** Which struct a key lands in. */
+enum rky_key_owner {
+    RKY_IN_CONFIG,
+    RKY_IN_ADAPTER,
+    RKY_IN_RETRY,
+    RKY_IN_PIPELINE,
+    RKY_IN_METADATA_COLUMN,
+    RKY_IN_OVERRIDE,
+    RKY_IN_CHECKS,
+    RKY_IN_CUSTOM_CHECK,
+    RKY_IN_STATE,
+    RKY_IN_QUEUE,
+    RKY_IN_KAFKA_PROPERTY,
+    RKY_IN_WORKER,
+};
+
+/** Where the loader keeps a key's value. Of no interest to readers of the table. */
+struct rky_key_slot {
+    enum rky_key_owner owner;   /**< the struct that `offset` is relative to */
+    enum rky_key_owner content; /**< of a section or list: the struct its keys land in */
+    size_t offset, size;        /**< size 0 = validated, not kept */
+    size_t written;             /**< offset of the bool that says the key was written, 0 = none */
+    int first_choice;           /**< enum value of the first choice */
+    bool may_be_empty;          /**< an empty text is fine */
+    bool may_be_bare;           /**< of a NAMED table: it may itself be the only, unnamed element */
+};
+
+/** One row of the table; `*` in the path stands for a name chosen by the user, `[]` for the
+ *  elements of an array of tables. */
 struct rky_key {
-    const char *path;         /**< "pipeline.*.boundary" */
+    const char *path; /**< "pipeline.*.boundary" */
     enum rky_key_type type;
-    const char *default_text; /**< as shown in the man page, NULL = none */
+    const char *default_text; /**< as written in a file; prose in parentheses; NULL = none */
     const char *choices;      /**< "exact|strict", NULL unless CHOICE */
     double minimum, maximum;  /**< for numbers; minimum > maximum = unchecked */
-    const char *unserved;     /**< what of it this build cannot serve, NULL = all of it works */
-    const char *help;         /**< one sentence for the man page */
+    const char *required;     /**< "always", or when; NULL = optional */
+    const char
+        *unserved; /**< values this build cannot serve: "s3|valkey", "true", "any"; NULL = none */
+    const char *help; /**< one sentence for the man page */
+    struct rky_key_slot slot;
 };
 
 /** @brief The whole table. @param ret_count rows. Borrowed. */

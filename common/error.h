@@ -95,6 +95,7 @@ const char *rky_err_name(int code);
             rky_assert_failed(#condition, __FILE__, __LINE__);                                     \
     } while (0)
 
-_Noreturn void rky_assert_failed(const char *condition, const char *file, int line);
+__attribute__((noreturn)) void rky_assert_failed(const char *condition, const char *file,
+                                                 int line);
 
 #endif

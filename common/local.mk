@@ -9,3 +9,11 @@ common_librkycommon_la_SOURCES = \
 	common/option.c common/option_help.c common/option_complete.c common/option_internal.h
 common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(TOMLPLUSPLUS_CFLAGS)
 common_librkycommon_la_SOURCES += common/strings.c
+
+# rocky.toml
+common_librkycommon_la_SOURCES += \
+	common/toml.cpp common/template.c common/template.h \
+	common/config_internal.h common/config_digest.c common/config_interpolate.c \
+	common/config_kafka.c common/config_load.c common/config_names.c common/config_pipeline.c \
+	common/config_problems.c common/config_rules.c common/config_slot.c common/config_table.c \
+	common/config_value.c common/config_walk.c

@@ -2,8 +2,12 @@
 /*
  * TOML text to a JSON tree with positions, by toml++ behind a C interface.
  *
- * Tables become objects, arrays arrays, dates and times strings in TOML's own form. The positions
- * tree has the same shape: each value is replaced by {"l": line, "c": column, "v": children}.
+ * Tables become objects with their keys in the file's order, arrays arrays, dates and times
+ * strings in TOML's own form, and the floats that JSON lacks the strings "nan", "inf" and "-inf".
+ * The positions tree has the same shape: each value is replaced by
+ * {"l": line, "c": column, "kl": line, "kc": column, "v": children}, where l and c are the value's
+ * own position, kl and kc its key's (absent for the root and inside arrays), and v is absent for
+ * scalars. No text in either tree holds a NUL character.
  */
 #ifndef RKY_COMMON_TOML_H
 #define RKY_COMMON_TOML_H
@@ -11,11 +15,11 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "common/error.h"
-
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#include "common/error.h"
 
 /** Where the parser stopped; line and column start at 1, 0 = unknown. */
 struct rky_toml_fault {
@@ -29,8 +33,8 @@ struct rky_toml_fault {
  * @param ret_value owned object. @param ret_positions owned object of the shape above.
  * @return 0, RKY_ERR_CONFIG with @p ret_fault filled, or RKY_ERR_NOMEM.
  */
-int rky_toml_parse(const char *text, size_t length, json_t **ret_value, json_t **ret_positions,
-                   struct rky_toml_fault *ret_fault);
+RKY_MUST_CHECK int rky_toml_parse(const char *text, size_t length, json_t **ret_value,
+                                  json_t **ret_positions, struct rky_toml_fault *ret_fault);
 
 #ifdef __cplusplus
 }
