@@ -250,6 +250,9 @@ static const char *status_of(const struct rky_run *run, const struct lists *list
         return "cancelled";
     if (failure != NULL && failure->code == RKY_ERR_INTERRUPTED)
         return "interrupted";
+    /* A timeout before anything was looked at: its start-by deadline had passed. */
+    if (failure != NULL && failure->code == RKY_ERR_TIMEOUT && run->source == NULL)
+        return "expired";
     if (run->job->type == RKY_JOB_PLAN)
         return failure == NULL ? "success" : "failed";
     if (failure == NULL && lists->failed == 0 && lists->skipped == 0)
