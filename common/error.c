@@ -51,7 +51,8 @@ const char *rky_err_name(int code)
 }
 
 /* snprintf that marks what it cut. size is at least sizeof(ELLIPSIS). */
-static void format_cut(char *buffer, size_t size, const char *format, va_list values)
+static void RKY_PRINTF(3, 0)
+    format_cut(char *buffer, size_t size, const char *format, va_list values)
 {
     int length = vsnprintf(buffer, size, format, values);
     if (length < 0) {

@@ -54,13 +54,24 @@ void *rky_malloc(size_t size)
     return must_fail() ? NULL : malloc(at_least_one(size));
 }
 
+/* Checked here although the allocator does it, too: sanitizers take its answer for a bug. */
+static bool overflows(size_t count, size_t size)
+{
+    size_t product = 0;
+    return __builtin_mul_overflow(count, size, &product);
+}
+
 void *rky_calloc(size_t count, size_t size)
 {
+    if (overflows(count, size))
+        return NULL;
     return must_fail() ? NULL : calloc(at_least_one(count), at_least_one(size));
 }
 
 void *rky_reallocarray(void *old, size_t count, size_t size)
 {
+    if (overflows(count, size))
+        return NULL;
     return must_fail() ? NULL : reallocarray(old, at_least_one(count), at_least_one(size));
 }
 

@@ -71,32 +71,45 @@ static void put_choices(FILE *stream, const char *choices)
         (void)fputc(*choices == '|' ? ' ' : *choices, stream);
 }
 
-/* "--name|-n" behind @p before, for each option of a table that takes a value. */
-static bool put_value_names(FILE *stream, const struct rky_option *table, const char *separator,
-                            bool first)
+/* How a case pattern is written and how patterns are told apart. */
+struct pattern_style {
+    const char *quote;     /* around a whole pattern */
+    const char *separator; /* between two patterns */
+};
+
+/* "command:--name" and "command:-n" for each option of a table behind which a value follows. */
+static bool put_value_patterns(FILE *stream, const struct rky_option *table, const char *command,
+                               const struct pattern_style *style, bool first)
 {
+    const char *quote = style->quote;
     for (; !rky_option_table_empty(table); table++) {
         if (table->kind == RKY_OPTION_FLAG)
             continue;
-        (void)fprintf(stream, "%s--%s", first ? "" : separator, table->name);
+        (void)fprintf(stream, "%s%s%s:--%s%s", first ? "" : style->separator, quote, command,
+                      table->name, quote);
         if (table->letter != 0)
-            (void)fprintf(stream, "%s-%c", separator, table->letter);
+            (void)fprintf(stream, "%s%s%s:-%c%s", style->separator, quote, command, table->letter,
+                          quote);
         first = false;
     }
     return first;
 }
 
-/* Every option of the program behind which a value follows. */
-static void put_all_value_names(FILE *stream, const struct rky_program *program,
-                                const char *separator)
+/* The same for the whole program. One letter may take a value in one command and none in another,
+ * so each pattern names the command. */
+static void put_all_value_patterns(FILE *stream, const struct rky_program *program,
+                                   const struct pattern_style *style)
 {
-    bool first = put_value_names(stream, program->globals, separator, true);
+    char command[128];
+    const char *inner = style->quote[0] == '\0' ? "'" : "";
+    bool first = put_value_patterns(stream, program->globals, "*", style, true);
     for (const struct rky_command *row = program->commands; row->name != NULL; row++) {
+        (void)snprintf(command, sizeof(command), "%s%s%s", inner, row->name, inner);
         if (!row->hidden)
-            first = put_value_names(stream, row->options, separator, first);
+            first = put_value_patterns(stream, row->options, command, style, first);
     }
     if (first)
-        (void)fputs("--", stream); /* a pattern that costs nothing keeps the syntax whole */
+        (void)fputs("'-'", stream); /* matches nothing and keeps the syntax whole */
 }
 
 /* 'run'<separator>'state'<separator>'state delete', first words of groups included. */
@@ -126,23 +139,42 @@ struct sh_dialect {
     const char *open;                        /* in front of a case pattern */
     const char *files;                       /* completes file names */
     const char *words_before, *words_behind; /* around a list of plain words */
+    const char *list_open, *list_close;      /* around what is added to a list */
+    bool described;                          /* lists say what each word means */
 };
 
 static const struct sh_dialect BASH = {
-    "", "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$current\")",
-    "mapfile -t COMPREPLY < <(compgen -W '", "' -- \"$current\")"};
-static const struct sh_dialect ZSH = {"(", "_files", "compadd -- ", ""};
+    .open = "",
+    .files = "compopt -o filenames 2> /dev/null\n        mapfile -t COMPREPLY < <(compgen -f -- "
+             "\"$current\")",
+    .words_before = "mapfile -t COMPREPLY < <(compgen -W '",
+    .words_behind = "' -- \"$current\")",
+    .list_open = "'",
+    .list_close = "'",
+};
+static const struct sh_dialect ZSH = {
+    .open = "(",
+    .files = "_files",
+    .words_before = "compadd -- ",
+    .words_behind = "",
+    .list_open = "(",
+    .list_close = ")",
+    .described = true,
+};
+
+static const struct pattern_style SH_PATTERNS = {"", " | "};
+static const struct pattern_style FISH_PATTERNS = {"'", " "};
 
 /* Case branches that complete the value of the option before the cursor. */
 static void sh_values(FILE *stream, const struct sh_dialect *sh, const char *command,
                       const struct rky_option *table)
 {
     for (; !rky_option_table_empty(table); table++) {
+        const struct rky_option alone[] = {*table, {0}};
         if (table->kind == RKY_OPTION_FLAG)
             continue;
-        (void)fprintf(stream, "    %s%s:--%s", sh->open, command, table->name);
-        if (table->letter != 0)
-            (void)fprintf(stream, " | %s:-%c", command, table->letter);
+        (void)fprintf(stream, "    %s", sh->open);
+        (void)put_value_patterns(stream, alone, command, &SH_PATTERNS, true);
         (void)fputs(")\n", stream);
         if (table->choices != NULL) {
             (void)fprintf(stream, "        %s", sh->words_before);
@@ -173,10 +205,10 @@ static void sh_value_cases(FILE *stream, const struct rky_program *program,
 static void sh_find_command(FILE *stream, const struct rky_program *program,
                             const struct sh_dialect *sh, const char *head, const char *skip)
 {
-    (void)fprintf(stream, "%s        case $word in\n        %s", head, sh->open);
-    put_all_value_names(stream, program, " | ");
+    (void)fprintf(stream, "%s        case $command:$word in\n        %s", head, sh->open);
+    put_all_value_patterns(stream, program, &SH_PATTERNS);
     (void)fprintf(stream,
-                  ")\n            %s\n            ;;\n        %s-*) ;;\n        %s*)\n"
+                  ")\n            %s\n            ;;\n        %s*:-*) ;;\n        %s*)\n"
                   "            case ${command:+$command }$word in\n            %s",
                   skip, sh->open, sh->open, sh->open);
     put_command_names(stream, program, " | ");
@@ -222,38 +254,51 @@ static void sh_next_words(FILE *stream, const struct rky_program *program, const
     }
 }
 
-/* One case branch per command with its options and the words that may follow. */
-static void sh_command_cases(FILE *stream, const struct rky_program *program,
-                             const struct sh_dialect *sh, bool described)
+static bool has_next_words(const struct rky_program *program, const char *group)
 {
-    const struct rky_command *main_command = rky_option_main_command(program);
-    const char *open = described ? "+=(" : "+='";
-    const char *close = described ? ")" : "'";
+    for (const struct rky_command *row = program->commands; row->name != NULL; row++) {
+        if (is_visible(row) && (group == NULL || rky_option_is_under(row, group)))
+            return true;
+    }
+    return false;
+}
+
+/* What may stand behind a command: the next words, its options, file names. */
+static void sh_branch(FILE *stream, const struct rky_program *program, const struct sh_dialect *sh,
+                      const char *name, const struct rky_command *command)
+{
+    const char *group = name[0] != '\0' ? name : NULL;
+    (void)fprintf(stream, "    %s'%s')\n", sh->open, name);
+    if (has_next_words(program, group)) {
+        (void)fprintf(stream, "        candidates+=%s", sh->list_open);
+        sh_next_words(stream, program, group, sh->described);
+        (void)fprintf(stream, "%s\n", sh->list_close);
+    }
+    if (command != NULL && !rky_option_table_empty(command->options)) {
+        (void)fprintf(stream, "        options+=%s", sh->list_open);
+        sh_options(stream, command->options, sh->described);
+        (void)fprintf(stream, "%s\n", sh->list_close);
+    }
+    if (command != NULL && names_a_path(command->arguments))
+        (void)fputs("        files=yes\n", stream);
+    (void)fputs("        ;;\n", stream);
+}
+
+static void sh_command_cases(FILE *stream, const struct rky_program *program,
+                             const struct sh_dialect *sh)
+{
     char group[128];
-
-    (void)fprintf(stream, "    case $command in\n    %s'')\n        candidates%s", sh->open, open);
-    sh_next_words(stream, program, NULL, described);
-    (void)fprintf(stream, "%s\n        options%s", close, open);
-    if (main_command != NULL)
-        sh_options(stream, main_command->options, described);
-    (void)fprintf(stream, "%s\n        ;;\n", close);
-
+    (void)fputs("    case $command in\n", stream);
+    sh_branch(stream, program, sh, "", rky_option_main_command(program));
     for (const struct rky_command *row = program->commands; row->name != NULL; row++) {
         if (!is_visible(row))
             continue;
-        bool opens = opens_word(program, row) && row->name[first_word(row)] != '\0';
-        (void)snprintf(group, sizeof(group), "%.*s", (int)first_word(row), row->name);
-        if (opens) { /* "dev" is no command itself, but words follow it */
-            (void)fprintf(stream, "    %s'%s')\n        candidates%s", sh->open, group, open);
-            sh_next_words(stream, program, group, described);
-            (void)fprintf(stream, "%s\n        ;;\n", close);
+        if (opens_word(program, row) && row->name[first_word(row)] != '\0') {
+            /* "dev" is no command itself, but words follow it */
+            (void)snprintf(group, sizeof(group), "%.*s", (int)first_word(row), row->name);
+            sh_branch(stream, program, sh, group, NULL);
         }
-        (void)fprintf(stream, "    %s'%s')\n        candidates%s", sh->open, row->name, open);
-        sh_next_words(stream, program, row->name, described);
-        (void)fprintf(stream, "%s\n        options%s", close, open);
-        sh_options(stream, row->options, described);
-        (void)fprintf(stream, "%s\n        files=%s\n        ;;\n", close,
-                      names_a_path(row->arguments) ? "yes" : "");
+        sh_branch(stream, program, sh, row->name, row);
     }
     (void)fputs("    esac\n", stream);
 }
@@ -277,17 +322,17 @@ static void complete_bash(const struct rky_program *program, FILE *stream)
                     "        word=${COMP_WORDS[i]}\n",
                     "if [[ ${COMP_WORDS[i + 1]} == = ]]; then ((i += 2)); else ((i++)); fi");
     sh_value_cases(stream, program, &BASH);
-    sh_command_cases(stream, program, &BASH, false);
+    sh_command_cases(stream, program, &BASH);
     (void)fputs("    options+='", stream);
     sh_options(stream, program->globals, false);
-    (void)fputs("'\n    if [[ $current == -* ]]; then candidates=$options; fi\n"
-                "    if [[ -n $files && $current != -* ]]; then\n        ",
+    (void)fputs("'\n"
+                "    if [[ $current == -* ]]; then candidates=$options files=''; fi\n"
+                "    mapfile -t COMPREPLY < <(compgen -W \"$candidates\" -- \"$current\")\n"
+                "    if [[ -n $files ]]; then\n"
+                "        compopt -o filenames 2> /dev/null\n"
+                "        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- \"$current\")\n"
+                "    fi\n}\ncomplete -F _",
                 stream);
-    (void)fprintf(stream,
-                  "%s\n    else\n"
-                  "        mapfile -t COMPREPLY < <(compgen -W \"$candidates\" -- \"$current\")\n"
-                  "    fi\n}\ncomplete -F _",
-                  BASH.files);
     put_identifier(stream, program->name);
     (void)fprintf(stream, " %s\n", program->name);
 }
@@ -310,16 +355,15 @@ static void complete_zsh(const struct rky_program *program, FILE *stream)
     sh_find_command(stream, program, &ZSH,
                     "    for ((i = 2; i < CURRENT; i++)); do\n        word=$words[i]\n", "((i++))");
     sh_value_cases(stream, program, &ZSH);
-    sh_command_cases(stream, program, &ZSH, true);
+    sh_command_cases(stream, program, &ZSH);
     (void)fputs("    options+=(", stream);
     sh_options(stream, program->globals, true);
     (void)fputs(")\n"
                 "    if [[ $PREFIX == -* ]]; then\n"
                 "        _describe -o option options\n"
-                "    elif [[ -n $files ]]; then\n"
-                "        _files\n"
-                "    elif (( $#candidates )); then\n"
-                "        _describe command candidates\n"
+                "    else\n"
+                "        (( $#candidates )) && _describe command candidates\n"
+                "        [[ -n $files ]] && _files\n"
                 "    fi\n"
                 "}\n"
                 "# loaded by the completion system, or sourced by hand\n"
@@ -374,6 +418,17 @@ static void fish_options(FILE *stream, const struct rky_program *program, const 
     }
 }
 
+/* What may stand behind a command: files and its options. */
+static void fish_behind(FILE *stream, const struct rky_program *program,
+                        const struct rky_command *row)
+{
+    if (names_a_path(row->arguments)) {
+        fish_begin(stream, program, row->name, strlen(row->name));
+        (void)fputs(" -F\n", stream);
+    }
+    fish_options(stream, program, row->name, row->options);
+}
+
 static void fish_command(FILE *stream, const struct rky_program *program,
                          const struct rky_command *row)
 {
@@ -391,11 +446,7 @@ static void fish_command(FILE *stream, const struct rky_program *program,
         fish_text(stream, "-d", row->summary, strlen(row->summary));
         (void)fputc('\n', stream);
     }
-    if (names_a_path(row->arguments)) {
-        fish_begin(stream, program, row->name, strlen(row->name));
-        (void)fputs(" -F\n", stream);
-    }
-    fish_options(stream, program, row->name, row->options);
+    fish_behind(stream, program, row);
 }
 
 static void complete_fish(const struct rky_program *program, FILE *stream)
@@ -410,10 +461,10 @@ static void complete_fish(const struct rky_program *program, FILE *stream)
                 "    for word in $line[2..-1]\n"
                 "        if test $skip = yes\n            set skip no\n            continue\n"
                 "        end\n"
-                "        switch $word\n            case ",
+                "        switch \"$command:$word\"\n            case ",
                 stream);
-    put_all_value_names(stream, program, " ");
-    (void)fputs("\n                set skip yes\n            case '-*'\n            case '*'\n"
+    put_all_value_patterns(stream, program, &FISH_PATTERNS);
+    (void)fputs("\n                set skip yes\n            case '*:-*'\n            case '*'\n"
                 "                switch (string trim -- \"$command $word\")\n"
                 "                    case ",
                 stream);
@@ -428,7 +479,7 @@ static void complete_fish(const struct rky_program *program, FILE *stream)
             fish_command(stream, program, row);
     }
     if (main_command != NULL)
-        fish_options(stream, program, "", main_command->options);
+        fish_behind(stream, program, main_command);
     fish_options(stream, program, NULL, program->globals);
 }
 

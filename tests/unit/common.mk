@@ -34,3 +34,18 @@ check_PROGRAMS += tests/unit/test_fsutil
 tests_unit_test_fsutil_SOURCES = tests/unit/test_fsutil.c
 tests_unit_test_fsutil_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_fsutil_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
+
+check_PROGRAMS += tests/unit/test_option
+tests_unit_test_option_SOURCES = tests/unit/test_option.c tests/unit/option_tables.h
+tests_unit_test_option_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_option_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
+
+check_PROGRAMS += tests/unit/test_option_text
+tests_unit_test_option_text_SOURCES = tests/unit/test_option_text.c tests/unit/option_tables.h
+tests_unit_test_option_text_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_option_text_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
+
+check_PROGRAMS += tests/unit/test_fault
+tests_unit_test_fault_SOURCES = tests/unit/test_fault.c
+tests_unit_test_fault_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_fault_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
