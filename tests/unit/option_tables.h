@@ -49,7 +49,7 @@ static const struct rky_command OPTION_COMMANDS[] = {
      .arguments = "",
      .summary = "plan and apply in one",
      .description = "Copies the new rows of every table and records how far it came, so that the "
-                    "next run goes on there.\n\n.Second paragraph with C:\\path, it's fine.",
+                    "next run goes on there.\n\n.Second paragraph with C:\\path, it's well-made.",
      .options = OPTION_RUN},
     {.name = "apply", .arguments = "PLAN_ID", .summary = "execute a plan", .options = OPTION_APPLY},
     {.name = "state", .arguments = "", .summary = "show the watermarks", .options = OPTION_STATE},

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -254,6 +255,30 @@ START_TEST(a_replacement_that_fails_leaves_the_old_content)
 }
 END_TEST
 
+START_TEST(a_replacement_that_does_not_fit_leaves_the_old_content)
+{
+    struct rky_error err = {0};
+    const struct rlimit limit = {1000, 1000};
+    char expected[5000];
+    char large[2000] = "";
+    char *data = NULL;
+    size_t length = 0;
+    const char *path = in_directory(0, "file");
+    put_file(path, "old");
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+
+    ck_assert_int_eq(rky_write_file_atomic(path, large, sizeof(large), &err), RKY_ERR_IO);
+
+    (void)snprintf(expected, sizeof(expected), "cannot write '%s': File too large", path);
+    ck_assert_str_eq(err.message, expected);
+    ck_assert_int_eq(rky_read_file(path, 100, &data, &length, NULL), 0);
+    ck_assert_str_eq(data, "old");
+    ck_assert_uint_eq(count_entries(), 1);
+    rky_free(data);
+}
+END_TEST
+
 START_TEST(a_replacement_without_memory_leaves_nothing_half_done)
 {
     const char *path = in_directory(0, "file");
@@ -479,6 +504,7 @@ static Suite *suite(void)
     tcase_add_test(tests, a_file_is_replaced_and_nothing_is_left_beside_it);
     tcase_add_test(tests, a_file_without_a_directory_part_is_written_where_we_are);
     tcase_add_test(tests, a_replacement_that_fails_leaves_the_old_content);
+    tcase_add_test(tests, a_replacement_that_does_not_fit_leaves_the_old_content);
     tcase_add_test(tests, a_replacement_without_memory_leaves_nothing_half_done);
     suite_add_tcase(result, tests);
 

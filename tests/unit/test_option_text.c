@@ -94,7 +94,7 @@ START_TEST(help_of_a_command_explains_it_and_wraps_its_lines)
         "Copies the new rows of every table and records how far it came, so that the next\n"
         "run goes on there.\n"
         "\n"
-        ".Second paragraph with C:\\path, it's fine.\n"
+        ".Second paragraph with C:\\path, it's well-made.\n"
         "\n"
         "Options:\n"
         "  -f, --filter K=V            only these; repeat to narrow further\n"
@@ -169,7 +169,7 @@ START_TEST(the_manual_page_is_escaped_roff)
         "Copies the new rows of every table and records how far it came, so that the next\n"
         "run goes on there.\n"
         ".PP\n"
-        "\\&.Second paragraph with C:\\epath, it\\(aqs fine.\n"
+        "\\&.Second paragraph with C:\\epath, it\\(aqs well\\-made.\n"
         ".TP\n"
         "\\fB\\-f\\fR, \\fB\\-\\-filter\\fR \\fIK=V\\fR\n"
         "only these; repeat to narrow further\n"
@@ -327,6 +327,19 @@ START_TEST(fish_gets_a_line_for_every_word_with_its_meaning)
 }
 END_TEST
 
+START_TEST(quotes_and_backslashes_stay_text)
+{
+    static const struct rky_option globals[] = {
+        {"path", 0, RKY_OPTION_FLAG, NULL, NULL, "it's C:\\x"}, {0}};
+    static const struct rky_command commands[] = {{.name = "", .arguments = ""}, {0}};
+    static const struct rky_program program = {"p", "s", globals, commands};
+    ck_assert_int_eq(rky_option_completion(&program, "fish", stream, NULL), 0);
+    assert_holds("complete -c p -l path -d 'it\\'s C:\\\\x'\n");
+    ck_assert_int_eq(rky_option_completion(&program, "zsh", stream, NULL), 0);
+    assert_holds("'--path:it'\\''s C:\\x')\n");
+}
+END_TEST
+
 START_TEST(names_with_dashes_and_tables_without_values_stay_valid)
 {
     static const struct rky_option globals[] = {{"help", 'h', RKY_OPTION_FLAG, NULL, NULL, "x"},
@@ -373,6 +386,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tests, bash_completes, 0, (int)(sizeof(BASH_ROWS) / sizeof(BASH_ROWS[0])));
     tcase_add_test(tests, zsh_gets_a_function_with_every_word_and_its_meaning);
     tcase_add_test(tests, fish_gets_a_line_for_every_word_with_its_meaning);
+    tcase_add_test(tests, quotes_and_backslashes_stay_text);
     tcase_add_test(tests, names_with_dashes_and_tables_without_values_stay_valid);
     tcase_add_test(tests, another_shell_is_refused_and_a_full_disk_is_told);
     suite_add_tcase(result, tests);
