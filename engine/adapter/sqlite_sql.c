@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The statements of a copy. The plan shows them and the copy executes them: both come from here, so
+ * they cannot differ. Only what a plan cannot know stands as a parameter: `:horizon` (the clock
+ * less the safety lag), and for an adopted table `:watermark` and `:lookback`.
+ */
+#include "config.h"
+
+#include "engine/adapter/sqlite_internal.h"
+
+#include <string.h>
+
+/* --- pieces ----------------------------------------------------------------------------------- */
+
+void rky_sqlite_add_name(struct rky_strbuf *sql, const char *name)
+{
+    bool plain =
+        (name[0] >= 'a' && name[0] <= 'z') || (name[0] >= 'A' && name[0] <= 'Z') || name[0] == '_';
+    for (const char *at = name; plain && *at != '\0'; at++)
+        plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                (*at >= '0' && *at <= '9') || *at == '_';
+    if (plain && sqlite3_keyword_check(name, (int)strlen(name)) == 0) {
+        rky_strbuf_add(sql, name);
+        return;
+    }
+    rky_strbuf_addc(sql, '"');
+    for (const char *at = name; *at != '\0'; at++) {
+        if (*at == '"')
+            rky_strbuf_addc(sql, '"');
+        rky_strbuf_addc(sql, *at);
+    }
+    rky_strbuf_addc(sql, '"');
+}
+
+void rky_sqlite_add_text(struct rky_strbuf *sql, const char *text)
+{
+    rky_strbuf_addc(sql, '\'');
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '\'')
+            rky_strbuf_addc(sql, '\'');
+        rky_strbuf_addc(sql, *at);
+    }
+    rky_strbuf_addc(sql, '\'');
+}
+
+void rky_sqlite_add_literal(struct rky_strbuf *sql, const struct rky_cursor *value)
+{
+    switch (value->type) {
+    case RKY_CURSOR_NONE:
+        rky_strbuf_add(sql, "NULL");
+        break;
+    case RKY_CURSOR_INTEGER:
+    case RKY_CURSOR_REAL:
+        rky_strbuf_add(sql, value->text);
+        break;
+    case RKY_CURSOR_TEXT:
+        rky_sqlite_add_text(sql, value->text);
+        break;
+    }
+}
+
+/* A bound: its literal, or the parameter that an adopted table has instead. */
+static void add_bound(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                      const char *operation, const struct rky_cursor *value, const char *parameter)
+{
+    rky_strbuf_addf(sql, "%s %s ", shape->cursor_binary, operation);
+    if (shape->unresolved)
+        rky_strbuf_add(sql, parameter);
+    else
+        rky_sqlite_add_literal(sql, value);
+}
+
+static void add_horizon(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                        const char *before)
+{
+    if (shape->has_horizon)
+        rky_strbuf_addf(sql, "%s%s <= :horizon", before, shape->cursor_binary);
+}
+
+static const char *type_of(const struct rky_copy_spec *spec, const char *column)
+{
+    const struct rky_column *source = rky_table_column(spec->source_table, column);
+    if (source != NULL)
+        return source->type;
+    for (size_t i = 0; i < spec->metadata_column_count; i++)
+        if (sqlite3_stricmp(spec->metadata_columns[i].name, column) == 0)
+            return rky_sqlite_dialect_type(spec->metadata_columns[i].type);
+    return "";
+}
+
+static void add_definition(struct rky_strbuf *sql, const struct rky_copy_spec *spec,
+                           const char *column)
+{
+    const char *type = type_of(spec, column);
+    rky_sqlite_add_name(sql, column);
+    if (type[0] != '\0')
+        rky_strbuf_addf(sql, " %s", type);
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+static void add_alter(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                      const char *column)
+{
+    rky_strbuf_addf(sql, "ALTER TABLE %s ADD COLUMN ", shape->target);
+    add_definition(sql, shape->spec, column);
+}
+
+static void add_create(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+{
+    const struct rky_copy_spec *spec = shape->spec;
+    rky_strbuf_addf(sql, "CREATE TABLE %s(", shape->build != NULL ? shape->build : shape->target);
+    for (size_t i = 0; i < spec->source_table->column_count; i++) {
+        rky_strbuf_add(sql, i > 0 ? ", " : "");
+        add_definition(sql, spec, spec->source_table->columns[i].name);
+    }
+    for (size_t i = 0; i < spec->metadata_column_count; i++) {
+        rky_strbuf_add(sql, ", ");
+        add_definition(sql, spec, spec->metadata_columns[i].name);
+    }
+    rky_strbuf_addc(sql, ')');
+}
+
+static void add_rename(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+{
+    rky_strbuf_addf(sql,
+                    "/* then the old table's indexes and triggers, by their own SQL */ "
+                    "ALTER TABLE %s RENAME TO ",
+                    shape->build);
+    rky_sqlite_add_name(sql, shape->spec->target.table);
+}
+
+/* --- survey ----------------------------------------------------------------------------------- */
+
+static void add_target_rows(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+{
+    if (shape->whole || shape->spec->target_table == NULL)
+        rky_strbuf_add(sql, "1");
+    else
+        rky_strbuf_addf(sql, "EXISTS(SELECT 1 FROM %s)", shape->target);
+}
+
+/* Every figure from an end or a part of the index; no scan of the table. */
+static void add_indexed_survey(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+{
+    const char *cursor = shape->cursor_binary;
+    const char *source = shape->source;
+    rky_strbuf_addf(sql, "SELECT (SELECT min(%s) FROM %s), (SELECT max(%s) FROM %s), ", cursor,
+                    source, cursor, source);
+    if (shape->has_horizon)
+        rky_strbuf_addf(sql, "(SELECT max(%s) FROM %s WHERE %s <= :horizon), ", cursor, source,
+                        cursor);
+    else
+        rky_strbuf_add(sql, "NULL, ");
+    rky_strbuf_addf(sql, "(SELECT count(*) FROM %s WHERE %s IS NULL), ", source, shape->cursor);
+    if (shape->unbounded) {
+        rky_strbuf_add(sql, "NULL, ");
+    } else {
+        rky_strbuf_addf(sql, "(SELECT count(*) FROM %s WHERE ", source);
+        add_bound(sql, shape, ">", rky_sqlite_plain_after(shape), ":watermark");
+        add_horizon(sql, shape, " AND ");
+        rky_strbuf_add(sql, "), ");
+    }
+    if (shape->spec->count_source)
+        rky_strbuf_addf(sql, "(SELECT count(*) FROM %s), ", source);
+    else
+        rky_strbuf_add(sql, "NULL, ");
+    add_target_rows(sql, shape);
+}
+
+static void add_survey(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+{
+    if (shape->indexed) {
+        add_indexed_survey(sql, shape);
+        return;
+    }
+    rky_strbuf_addf(sql, "SELECT rocky_survey(%s%s%s), ", shape->cursor,
+                    shape->row_id != NULL ? ", " : "", shape->row_id != NULL ? shape->row_id : "");
+    add_target_rows(sql, shape);
+    rky_strbuf_addf(sql, " FROM %s", shape->source);
+}
+
+/* --- rows above everything copied so far --------------------------------------------------------
+ */
+
+static void add_term(struct rky_strbuf *sql, int *terms)
+{
+    rky_strbuf_add(sql, (*terms)++ == 0 ? " WHERE " : " AND ");
+}
+
+static void add_copy(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+{
+    const struct rky_copy_spec *spec = shape->spec;
+    /* Rows without a cursor value come with a full copy; later they are examined, not copied. */
+    bool with_nulls = shape->whole && spec->null_cursor == RKY_NULL_CURSOR_INCLUDE;
+    bool nulls_fail = spec->null_cursor == RKY_NULL_CURSOR_FAIL;
+    int terms = 0;
+    rky_strbuf_addf(sql, "INSERT INTO %s(%s) SELECT *%s FROM %s",
+                    shape->build != NULL ? shape->build : shape->target, shape->insert_columns,
+                    shape->metadata, shape->source);
+    if (shape->cursor == NULL)
+        return;
+    if (shape->tracked) {
+        add_term(sql, &terms);
+        rky_strbuf_addf(sql, "rocky_track(%s%s%s)", shape->cursor,
+                        shape->row_id != NULL ? ", " : "",
+                        shape->row_id != NULL ? shape->row_id : "");
+    }
+    if (!shape->unbounded) {
+        add_term(sql, &terms);
+        add_bound(sql, shape, ">", rky_sqlite_plain_after(shape), ":watermark");
+    } else if (!with_nulls && !nulls_fail && !shape->has_horizon) {
+        add_term(sql, &terms);
+        rky_strbuf_addf(sql, "%s IS NOT NULL", shape->cursor);
+    }
+    if (shape->has_horizon) {
+        add_term(sql, &terms);
+        rky_strbuf_add(sql, with_nulls ? "(" : "");
+        add_horizon(sql, shape, "");
+        if (with_nulls)
+            rky_strbuf_addf(sql, " OR %s IS NULL)", shape->cursor);
+    }
+}
+
+/* --- rows at or below ------------------------------------------------------------------------- */
+
+static const char *const conditions[] = {
+    [RKY_SQLITE_BOUNDARY] = "/* when the rows at the watermark are not those of the last copy */ ",
+    [RKY_SQLITE_LOOKBACK] = "",
+    [RKY_SQLITE_REWIND] = "",
+    [RKY_SQLITE_NULLS] = "/* when there are rows without a cursor value */ ",
+};
+
+static void add_stage(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+{
+    rky_strbuf_addf(sql, "CREATE TEMP TABLE _rocky_slice AS SELECT %s FROM %s WHERE 0",
+                    shape->columns, shape->target);
+}
+
+static void add_fill(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                     enum rky_sqlite_slice slice)
+{
+    rky_strbuf_addf(sql, "INSERT INTO temp._rocky_slice(%s) SELECT * FROM %s WHERE ",
+                    shape->columns, shape->source);
+    switch (slice) {
+    case RKY_SQLITE_BOUNDARY:
+        add_bound(sql, shape, "=", &shape->after, ":watermark");
+        break;
+    case RKY_SQLITE_LOOKBACK:
+        add_bound(sql, shape, ">=", &shape->lookback, ":lookback");
+        rky_strbuf_add(sql, " AND ");
+        add_bound(sql, shape, "<=", &shape->after, ":watermark");
+        add_horizon(sql, shape, " AND ");
+        break;
+    case RKY_SQLITE_REWIND:
+        if (shape->after.type != RKY_CURSOR_NONE) {
+            add_bound(sql, shape, ">", &shape->after, ":watermark");
+            rky_strbuf_add(sql, " AND ");
+        }
+        add_bound(sql, shape, "<=", &shape->high, ":watermark");
+        add_horizon(sql, shape, " AND ");
+        break;
+    case RKY_SQLITE_NULLS:
+    case RKY_SQLITE_SLICE_COUNT:
+        rky_strbuf_addf(sql, "%s IS NULL", shape->cursor);
+        break;
+    }
+}
+
+/* A column that drift added is NULL in every row that was copied before, so below the watermark at
+ * which it came it says nothing. */
+static void add_compared(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                         const char *column)
+{
+    const json_t *added = NULL;
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach(shape->added, name, value) if (sqlite3_stricmp(name, column) == 0) added =
+        value;
+    if (added == NULL) {
+        rky_sqlite_add_name(sql, column);
+        return;
+    }
+    rky_strbuf_addf(sql, "CASE WHEN %s ", shape->cursor);
+    if (json_is_string(added)) {
+        const char *text = json_string_value(added);
+        rky_strbuf_add(sql, "COLLATE BINARY > ");
+        if (rky_sqlite_plain_after(shape)->type == RKY_CURSOR_TEXT)
+            rky_sqlite_add_text(sql, text);
+        else
+            rky_strbuf_add(sql, text);
+    } else {
+        rky_strbuf_add(sql, "IS NOT NULL");
+    }
+    rky_strbuf_add(sql, " THEN ");
+    rky_sqlite_add_name(sql, column);
+    rky_strbuf_add(sql, " END");
+}
+
+/* SQLite takes at most 127 arguments; a wide table's key is nested. */
+enum { KEY_ARGUMENTS = 100 };
+
+static void add_key(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+{
+    const struct rky_table_info *table = shape->spec->source_table;
+    size_t calls = (table->column_count + KEY_ARGUMENTS - 1) / KEY_ARGUMENTS;
+    for (size_t i = 0; i < calls; i++)
+        rky_strbuf_add(sql, "rocky_row(");
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (i > 0 && i % KEY_ARGUMENTS == 0)
+            rky_strbuf_addc(sql, ')');
+        rky_strbuf_add(sql, i > 0 ? ", " : "");
+        add_compared(sql, shape, table->columns[i].name);
+    }
+    rky_strbuf_addc(sql, ')');
+}
+
+/* Only target rows whose cursor value occurs in the slice can equal a row of it. */
+static void add_target_range(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                             enum rky_sqlite_slice slice)
+{
+    const char *cursor = shape->target_binary;
+    if (slice == RKY_SQLITE_NULLS)
+        rky_strbuf_addf(sql, "%s IS NULL", shape->cursor);
+    else
+        rky_strbuf_addf(sql,
+                        "%s >= (SELECT min(%s) FROM temp._rocky_slice) AND "
+                        "%s <= (SELECT max(%s) FROM temp._rocky_slice)",
+                        cursor, shape->cursor, cursor, shape->cursor);
+}
+
+/* Multiset difference: the nth copy of a row is inserted when the target has fewer than n. */
+static void add_surplus(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                        enum rky_sqlite_slice slice)
+{
+    rky_strbuf_addf(sql,
+                    "INSERT INTO %s(%s) SELECT %s%s FROM (SELECT *, row_number() OVER "
+                    "(PARTITION BY _rocky_key) AS _rocky_nth FROM (SELECT *, ",
+                    shape->target, shape->insert_columns, shape->columns, shape->metadata);
+    add_key(sql, shape);
+    rky_strbuf_add(sql, " AS _rocky_key FROM temp._rocky_slice)) LEFT JOIN (SELECT ");
+    add_key(sql, shape);
+    rky_strbuf_addf(sql, " AS _rocky_have, count(*) AS _rocky_count FROM %s WHERE ", shape->target);
+    add_target_range(sql, shape, slice);
+    rky_strbuf_add(sql, " GROUP BY 1) ON _rocky_have = _rocky_key"
+                        " WHERE _rocky_nth > coalesce(_rocky_count, 0)");
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+struct step_list {
+    struct rky_sqlite_step *items;
+    size_t count, capacity;
+    int rc;
+    struct rky_error *err;
+};
+
+static void add_step(struct step_list *list, enum rky_sqlite_step_kind kind,
+                     enum rky_sqlite_slice slice, const char *column)
+{
+    if (list->rc == RKY_OK)
+        list->rc = rky_array_reserve(&list->items, &list->capacity, list->count + 1,
+                                     sizeof(*list->items), list->err);
+    if (list->rc == RKY_OK)
+        list->items[list->count++] =
+            (struct rky_sqlite_step){.kind = kind, .slice = slice, .column = column};
+}
+
+static void add_slice(struct step_list *list, enum rky_sqlite_slice slice)
+{
+    add_step(list, RKY_SQLITE_STEP_STAGE, slice, NULL);
+    add_step(list, RKY_SQLITE_STEP_FILL, slice, NULL);
+    add_step(list, RKY_SQLITE_STEP_SURPLUS, slice, NULL);
+    add_step(list, RKY_SQLITE_STEP_UNSTAGE, slice, NULL);
+}
+
+static void whole_steps(struct step_list *list, const struct rky_sqlite_shape *shape)
+{
+    if (shape->cursor != NULL && !shape->tracked)
+        add_step(list, RKY_SQLITE_STEP_SURVEY, RKY_SQLITE_SLICE_COUNT, NULL);
+    if (shape->build != NULL || shape->spec->target_table == NULL)
+        add_step(list, RKY_SQLITE_STEP_CREATE, RKY_SQLITE_SLICE_COUNT, NULL);
+    else
+        add_step(list, RKY_SQLITE_STEP_CLEAR, RKY_SQLITE_SLICE_COUNT, NULL);
+    add_step(list, RKY_SQLITE_STEP_COPY, RKY_SQLITE_SLICE_COUNT, NULL);
+    if (shape->build != NULL) {
+        add_step(list, RKY_SQLITE_STEP_DROP, RKY_SQLITE_SLICE_COUNT, NULL);
+        add_step(list, RKY_SQLITE_STEP_RENAME, RKY_SQLITE_SLICE_COUNT, NULL);
+    }
+}
+
+/* Slices come before the copy: a row that the copy brings must not be taken for one of theirs. */
+static void incremental_steps(struct step_list *list, const struct rky_sqlite_shape *shape)
+{
+    const struct rky_copy_spec *spec = shape->spec;
+    bool bounded = shape->unresolved || shape->after.type != RKY_CURSOR_NONE;
+    for (size_t i = 0; spec->added_columns != NULL && spec->added_columns[i] != NULL; i++)
+        add_step(list, RKY_SQLITE_STEP_ALTER, RKY_SQLITE_SLICE_COUNT, spec->added_columns[i]);
+    if (spec->target_table == NULL)
+        add_step(list, RKY_SQLITE_STEP_CREATE, RKY_SQLITE_SLICE_COUNT, NULL);
+    if (!shape->tracked)
+        add_step(list, RKY_SQLITE_STEP_SURVEY, RKY_SQLITE_SLICE_COUNT, NULL);
+    if (bounded && spec->lookback_seconds > 0)
+        add_slice(list, RKY_SQLITE_LOOKBACK);
+    else if (bounded && spec->boundary == RKY_BOUNDARY_EXACT)
+        add_slice(list, RKY_SQLITE_BOUNDARY);
+    if (rky_cursor_compare(&shape->high, &shape->after) > 0)
+        add_slice(list, RKY_SQLITE_REWIND);
+    if (spec->null_cursor == RKY_NULL_CURSOR_INCLUDE)
+        add_slice(list, RKY_SQLITE_NULLS);
+    add_step(list, RKY_SQLITE_STEP_COPY, RKY_SQLITE_SLICE_COUNT, NULL);
+}
+
+int rky_sqlite_steps(const struct rky_sqlite_shape *shape, struct rky_sqlite_step **ret_steps,
+                     size_t *ret_count, struct rky_error *err)
+{
+    struct step_list list = {.err = err};
+    if (shape->whole)
+        whole_steps(&list, shape);
+    else
+        incremental_steps(&list, shape);
+    if (list.rc != RKY_OK) {
+        rky_free(list.items);
+        return list.rc;
+    }
+    *ret_steps = list.items;
+    *ret_count = list.count;
+    return RKY_OK;
+}
+
+int rky_sqlite_step_sql(const struct rky_sqlite_shape *shape, const struct rky_sqlite_step *step,
+                        char **ret_sql, struct rky_error *err)
+{
+    struct rky_strbuf sql = {0};
+    if (step->slice != RKY_SQLITE_SLICE_COUNT)
+        rky_strbuf_add(&sql, conditions[step->slice]);
+    switch (step->kind) {
+    case RKY_SQLITE_STEP_ALTER:
+        add_alter(&sql, shape, step->column);
+        break;
+    case RKY_SQLITE_STEP_CREATE:
+        add_create(&sql, shape);
+        break;
+    case RKY_SQLITE_STEP_SURVEY:
+        add_survey(&sql, shape);
+        break;
+    case RKY_SQLITE_STEP_STAGE:
+        add_stage(&sql, shape);
+        break;
+    case RKY_SQLITE_STEP_FILL:
+        add_fill(&sql, shape, step->slice);
+        break;
+    case RKY_SQLITE_STEP_SURPLUS:
+        add_surplus(&sql, shape, step->slice);
+        break;
+    case RKY_SQLITE_STEP_UNSTAGE:
+        rky_strbuf_add(&sql, "DROP TABLE temp._rocky_slice");
+        break;
+    case RKY_SQLITE_STEP_CLEAR:
+        rky_strbuf_addf(&sql, "DELETE FROM %s", shape->target);
+        break;
+    case RKY_SQLITE_STEP_COPY:
+        add_copy(&sql, shape);
+        break;
+    case RKY_SQLITE_STEP_DROP:
+        rky_strbuf_addf(&sql, "DROP TABLE %s", shape->target);
+        break;
+    case RKY_SQLITE_STEP_RENAME:
+        add_rename(&sql, shape);
+        break;
+    }
+    *ret_sql = rky_strbuf_take(&sql);
+    return *ret_sql != NULL ? RKY_OK : rky_fail_nomem(err);
+}
+
+static const char *purpose_of(const struct rky_sqlite_step *step)
+{
+    static const char *const slices[] = {
+        [RKY_SQLITE_BOUNDARY] = "boundary",
+        [RKY_SQLITE_LOOKBACK] = "lookback",
+        [RKY_SQLITE_REWIND] = "rewind",
+        [RKY_SQLITE_NULLS] = "nulls",
+    };
+    switch (step->kind) {
+    case RKY_SQLITE_STEP_ALTER:
+        return "alter";
+    case RKY_SQLITE_STEP_CREATE:
+        return "create";
+    case RKY_SQLITE_STEP_SURVEY:
+        return "survey";
+    case RKY_SQLITE_STEP_CLEAR:
+        return "clear";
+    case RKY_SQLITE_STEP_COPY:
+        return "copy";
+    case RKY_SQLITE_STEP_DROP:
+    case RKY_SQLITE_STEP_RENAME:
+        return "swap";
+    case RKY_SQLITE_STEP_STAGE:
+    case RKY_SQLITE_STEP_FILL:
+    case RKY_SQLITE_STEP_SURPLUS:
+    case RKY_SQLITE_STEP_UNSTAGE:
+        break;
+    }
+    return slices[step->slice];
+}
+
+int rky_sqlite_statements(const struct rky_copy_spec *spec, struct rky_statement **ret_statements,
+                          size_t *ret_count, struct rky_error *err)
+{
+    struct rky_sqlite_shape shape = {0};
+    struct rky_sqlite_step *steps = NULL;
+    struct rky_statement *statements = NULL;
+    size_t count = 0, made = 0;
+    int rc = rky_sqlite_shape_init(spec, NULL, &shape, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_steps(&shape, &steps, &count, err);
+    if (rc == RKY_OK && (statements = rky_calloc(count, sizeof(*statements))) == NULL)
+        rc = rky_fail_nomem(err);
+    for (; rc == RKY_OK && made < count; made++) {
+        statements[made].purpose = purpose_of(&steps[made]);
+        rc = rky_sqlite_step_sql(&shape, &steps[made], &statements[made].sql, err);
+    }
+    rky_free(steps);
+    rky_sqlite_shape_done(&shape);
+    if (rc != RKY_OK) {
+        rky_statements_free(statements, made);
+        return rc;
+    }
+    *ret_statements = statements;
+    *ret_count = count;
+    return RKY_OK;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the source's cursor column holds, in the snapshot of the copy: the greatest value, whether
+ * it can be a cursor at all, how many rows are new, and which rows tie.
+ *
+ * With an index on the cursor every figure comes from the index; without one, from one scan.
+ */
+#include "config.h"
+
+#include "engine/adapter/sqlite_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void rky_sqlite_survey_done(struct rky_sqlite_survey *survey)
+{
+    rky_cursor_done(&survey->greatest);
+    *survey = (struct rky_sqlite_survey){.rows = -1, .nulls = -1, .window_rows = -1};
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+int rky_sqlite_parse_real(sqlite3 *db, const char *text, double *ret_value, struct rky_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    char sql[96];
+    (void)snprintf(sql, sizeof(sql), "SELECT %.60s", text);
+    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *ret_value = sqlite3_column_double(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return code == SQLITE_ROW ? RKY_OK : rky_fail(err, RKY_ERR_QUERY, "'%s' is no number", text);
+}
+
+int rky_sqlite_real_text(sqlite3 *db, double value, char ret_text[40], struct rky_error *err)
+{
+    static const char *const forms[] = {"%!.15g", "%!.17g", "%!.20e"};
+    double back = 0;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (value > 1.7976931348623157e308 || value < -1.7976931348623157e308)
+            (void)sqlite3_snprintf(40, ret_text, value > 0 ? "9.0e+999" : "-9.0e+999");
+        else
+            (void)sqlite3_snprintf(40, ret_text, forms[i], value);
+        int rc = rky_sqlite_parse_real(db, ret_text, &back, err);
+        if (rc != RKY_OK || memcmp(&back, &value, sizeof(value)) == 0)
+            return rc;
+    }
+    return rky_fail(err, RKY_ERR_QUERY, "the cursor value %s cannot be written exactly", ret_text);
+}
+
+static int bad_text(const char *table, const char *column, const char *what, struct rky_error *err)
+{
+    int rc = rky_fail(err, RKY_ERR_QUERY,
+                      "column '%s' of table '%s' cannot be a cursor: its greatest value is %s",
+                      column, table, what);
+    rky_error_hint(err, "repair the value in the source, name another timestamp_column, or set "
+                        "strategy = \"full_refresh\" for this table");
+    return rc;
+}
+
+static int text_cursor(const char *text, size_t length, const char *table, const char *column,
+                       struct rky_cursor *ret_cursor, struct rky_error *err)
+{
+    if (memchr(text, '\0', length) != NULL)
+        return bad_text(table, column, "text with a NUL in it", err);
+    if (!rky_utf8_valid(text, length))
+        return bad_text(table, column, "text that is not UTF-8", err);
+    char *copy = rky_strndup(text, length);
+    if (copy == NULL)
+        return rky_fail_nomem(err);
+    rky_free(ret_cursor->text);
+    *ret_cursor = (struct rky_cursor){.type = RKY_CURSOR_TEXT, .text = copy};
+    return RKY_OK;
+}
+
+static int number_cursor(sqlite3 *db, int type, int64_t integer, double real,
+                         struct rky_cursor *ret_cursor, struct rky_error *err)
+{
+    char text[40];
+    if (type == SQLITE_INTEGER) {
+        (void)snprintf(text, sizeof(text), "%" PRId64, integer);
+        return rky_cursor_set(ret_cursor, RKY_CURSOR_INTEGER, text, err);
+    }
+    int rc = rky_sqlite_real_text(db, real, text, err);
+    return rc == RKY_OK ? rky_cursor_set(ret_cursor, RKY_CURSOR_REAL, text, err) : rc;
+}
+
+int rky_sqlite_value_cursor(sqlite3 *db, const struct rky_sqlite_value *value, const char *table,
+                            const char *column, struct rky_cursor *ret_cursor,
+                            struct rky_error *err)
+{
+    switch (value->type) {
+    case SQLITE_INTEGER:
+    case SQLITE_FLOAT:
+        return number_cursor(db, value->type, value->integer, value->real, ret_cursor, err);
+    case SQLITE_TEXT:
+        return text_cursor(value->text, value->length, table, column, ret_cursor, err);
+    default:
+        rky_cursor_done(ret_cursor);
+        return RKY_OK;
+    }
+}
+
+int rky_sqlite_column_cursor(sqlite3_stmt *statement, int index, const char *table,
+                             const char *column, struct rky_cursor *ret_cursor,
+                             struct rky_error *err)
+{
+    int type = sqlite3_column_type(statement, index);
+    switch (type) {
+    case SQLITE_NULL:
+        rky_cursor_done(ret_cursor);
+        return RKY_OK;
+    case SQLITE_BLOB:
+        return bad_text(table, column, "a BLOB", err);
+    case SQLITE_TEXT: {
+        const char *text = (const char *)sqlite3_column_text(statement, index);
+        if (text == NULL)
+            return rky_fail_nomem(err);
+        return text_cursor(text, (size_t)sqlite3_column_bytes(statement, index), table, column,
+                           ret_cursor, err);
+    }
+    default:
+        return number_cursor(sqlite3_db_handle(statement), type,
+                             sqlite3_column_int64(statement, index),
+                             sqlite3_column_double(statement, index), ret_cursor, err);
+    }
+}
+
+/* --- whether the column can be a cursor ---------------------------------------------------------
+ */
+
+struct classes {
+    int64_t numbers, texts, blobs;
+};
+
+static int mixed(const struct rky_sqlite_shape *shape, const struct classes *found,
+                 struct rky_error *err)
+{
+    const struct rky_copy_spec *spec = shape->spec;
+    int rc = rky_fail(err, RKY_ERR_QUERY,
+                      "column '%s' of table '%s' cannot be a cursor: it holds %lld numbers, %lld "
+                      "texts and %lld BLOBs, which have no common order",
+                      spec->cursor_column, spec->source.table, (long long)found->numbers,
+                      (long long)found->texts, (long long)found->blobs);
+    rky_error_hint(err,
+                   "bring the column to one type in the source, name another timestamp_column, "
+                   "or set strategy = \"full_refresh\" without a cursor for this table");
+    return rc;
+}
+
+static int null_cursors(const struct rky_sqlite_shape *shape, int64_t count, struct rky_error *err)
+{
+    const struct rky_copy_spec *spec = shape->spec;
+    int rc =
+        rky_fail(err, RKY_ERR_QUERY, "%lld rows of table '%s' have NULL in the cursor column '%s'",
+                 (long long)count, spec->source.table, spec->cursor_column);
+    rky_error_hint(err, "null_cursor = \"exclude\" leaves them out, \"include\" copies them and "
+                        "looks for new ones in each run, \"fail\" (set now) stops the table; or "
+                        "fill the column in the source");
+    return rc;
+}
+
+static int changed_kind(const struct rky_sqlite_shape *shape, const struct rky_cursor *greatest,
+                        struct rky_error *err)
+{
+    const struct rky_copy_spec *spec = shape->spec;
+    const struct rky_cursor *after = rky_sqlite_plain_after(shape);
+    int rc = rky_fail(err, RKY_ERR_SCHEMA_DRIFT,
+                      "column '%s' of table '%s' holds %s values, but the watermark is %s '%s'",
+                      spec->cursor_column, spec->source.table, rky_cursor_type_name(greatest->type),
+                      rky_cursor_type_name(after->type), after->text);
+    rky_error_hint(err, "'rocky state delete --table %s' copies the table whole again",
+                   spec->table_name);
+    return rc;
+}
+
+static int judge(const struct rky_sqlite_shape *shape, const struct classes *found, int64_t nulls,
+                 const struct rky_cursor *greatest, struct rky_error *err)
+{
+    const struct rky_cursor *after = rky_sqlite_plain_after(shape);
+    if (found->blobs > 0 || (found->numbers > 0 && found->texts > 0))
+        return mixed(shape, found, err);
+    if (nulls > 0 && shape->spec->null_cursor == RKY_NULL_CURSOR_FAIL)
+        return null_cursors(shape, nulls, err);
+    if (!shape->unbounded && greatest->type != RKY_CURSOR_NONE && after->type != RKY_CURSOR_NONE &&
+        (greatest->type == RKY_CURSOR_TEXT) != (after->type == RKY_CURSOR_TEXT))
+        return changed_kind(shape, greatest, err);
+    return RKY_OK;
+}
+
+/* Only for a message: the index says that classes are mixed, not how many of each there are. */
+static int count_classes(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                         struct classes *found, struct rky_error *err)
+{
+    struct rky_strbuf sql = {0};
+    sqlite3_stmt *statement = NULL;
+    *found = (struct classes){0};
+    rky_strbuf_addf(&sql, "SELECT typeof(%s), count(*) FROM %s GROUP BY 1", shape->cursor,
+                    shape->source);
+    int rc = sql.failed ? rky_fail_nomem(err)
+                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), &statement, err);
+    while (rc == RKY_OK || rc == SQLITE_ROW) {
+        rc = rky_sqlite_step(session, statement, "count the cursor's types", err);
+        if (rc != SQLITE_ROW)
+            break;
+        const char *type = (const char *)sqlite3_column_text(statement, 0);
+        int64_t count = sqlite3_column_int64(statement, 1);
+        if (type != NULL && strcmp(type, "text") == 0)
+            found->texts += count;
+        else if (type != NULL && strcmp(type, "blob") == 0)
+            found->blobs += count;
+        else if (type != NULL && strcmp(type, "null") != 0)
+            found->numbers += count;
+    }
+    (void)sqlite3_finalize(statement);
+    rky_strbuf_done(&sql);
+    return rc < 0 ? rc : RKY_OK;
+}
+
+/* --- by the tracker --------------------------------------------------------------------------- */
+
+int rky_sqlite_track(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                     const struct rky_cursor *horizon, struct rky_error *err)
+{
+    struct rky_sqlite_tracker *tracker = &session->tracker;
+    rky_sqlite_tracker_reset(tracker);
+    int rc = RKY_OK;
+    if (!shape->whole)
+        rc = rky_sqlite_value_set(session->db, &tracker->after, &shape->after, err);
+    if (rc == RKY_OK && !shape->whole)
+        rc = rky_sqlite_value_set(session->db, &tracker->plain_after, rky_sqlite_plain_after(shape),
+                                  err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_value_set(session->db, &tracker->horizon, horizon, err);
+    return rc;
+}
+
+int rky_sqlite_tracked(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                       struct rky_sqlite_survey *survey, struct rky_error *err)
+{
+    const struct rky_sqlite_tracker *tracker = &session->tracker;
+    const struct rky_copy_spec *spec = shape->spec;
+    struct classes found = {tracker->numbers, tracker->texts, tracker->blobs};
+    /* Classes first: a BLOB as the greatest value would only be called a BLOB. */
+    int rc = judge(shape, &found, tracker->nulls, &(struct rky_cursor){0}, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_value_cursor(session->db, &tracker->greatest, spec->source.table,
+                                     spec->cursor_column, &survey->greatest, err);
+    if (rc == RKY_OK)
+        rc = judge(shape, &found, tracker->nulls, &survey->greatest, err);
+    survey->rows = tracker->rows;
+    survey->nulls = tracker->nulls;
+    survey->window_rows = tracker->window_rows;
+    return rc;
+}
+
+/* --- by a statement ----------------------------------------------------------------------------
+ */
+
+static int bind_cursor(sqlite3_stmt *statement, int at, sqlite3 *db, const struct rky_cursor *value,
+                       struct rky_error *err)
+{
+    struct rky_sqlite_value parsed = {.type = SQLITE_NULL};
+    int code = SQLITE_OK;
+    int rc = rky_sqlite_value_set(db, &parsed, value, err);
+    if (rc != RKY_OK)
+        return rc;
+    if (parsed.type == SQLITE_INTEGER)
+        code = sqlite3_bind_int64(statement, at, parsed.integer);
+    else if (parsed.type == SQLITE_FLOAT)
+        code = sqlite3_bind_double(statement, at, parsed.real);
+    else if (parsed.type == SQLITE_TEXT)
+        code = sqlite3_bind_text(statement, at, parsed.text, (int)parsed.length, SQLITE_TRANSIENT);
+    rky_sqlite_value_done(&parsed);
+    return code == SQLITE_OK ? RKY_OK : rky_fail_nomem(err);
+}
+
+int rky_sqlite_bind_horizon(sqlite3_stmt *statement, const struct rky_cursor *horizon,
+                            struct rky_error *err)
+{
+    int at = sqlite3_bind_parameter_index(statement, ":horizon");
+    return at == 0 ? RKY_OK
+                   : bind_cursor(statement, at, sqlite3_db_handle(statement), horizon, err);
+}
+
+static int64_t counted(sqlite3_stmt *statement, int column)
+{
+    return sqlite3_column_type(statement, column) == SQLITE_NULL
+               ? -1
+               : sqlite3_column_int64(statement, column);
+}
+
+static bool is_number(int type)
+{
+    return type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+}
+
+/* The columns of add_indexed_survey(). */
+enum { LOWEST, HIGHEST, WITHIN, NULLS, WINDOW, ROWS, TARGET_ROWS };
+
+static int take_indexed(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                        sqlite3_stmt *statement, struct rky_sqlite_survey *survey,
+                        struct rky_error *err)
+{
+    const struct rky_copy_spec *spec = shape->spec;
+    int lowest = sqlite3_column_type(statement, LOWEST);
+    int highest = sqlite3_column_type(statement, HIGHEST);
+    struct classes found = {0};
+    int rc = RKY_OK;
+    survey->nulls = counted(statement, NULLS);
+    survey->window_rows = counted(statement, WINDOW);
+    survey->rows = counted(statement, ROWS);
+    survey->target_empty = sqlite3_column_int(statement, TARGET_ROWS) == 0;
+    /* Numbers, text and BLOBs sort in this order, so the two ends tell. */
+    if (highest == SQLITE_BLOB || is_number(lowest) != is_number(highest))
+        rc = count_classes(session, shape, &found, err);
+    if (rc == RKY_OK)
+        rc = judge(shape, &found, survey->nulls, &survey->greatest, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_column_cursor(statement, shape->has_horizon ? WITHIN : HIGHEST,
+                                      spec->source.table, spec->cursor_column, &survey->greatest,
+                                      err);
+    return rc == RKY_OK ? judge(shape, &found, survey->nulls, &survey->greatest, err) : rc;
+}
+
+int rky_sqlite_survey(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                      const char *sql, const struct rky_cursor *horizon,
+                      struct rky_sqlite_survey *survey, struct rky_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = rky_sqlite_track(session, shape, horizon, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_prepare(session, sql, &statement, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_bind_horizon(statement, horizon, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_step(session, statement, "survey the source", err);
+    if (rc == SQLITE_ROW && shape->indexed) {
+        rc = take_indexed(session, shape, statement, survey, err);
+    } else if (rc == SQLITE_ROW) {
+        survey->target_empty = sqlite3_column_int(statement, 1) == 0;
+        rc = rky_sqlite_tracked(session, shape, survey, err);
+    }
+    (void)sqlite3_finalize(statement);
+    return rc;
+}
+
+int rky_sqlite_sample(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                      struct rky_cursor *ret_sample, struct rky_error *err)
+{
+    struct rky_strbuf sql = {0};
+    sqlite3_stmt *statement = NULL;
+    rky_strbuf_addf(&sql, "SELECT %s FROM %s WHERE %s IS NOT NULL LIMIT 1", shape->cursor,
+                    shape->source, shape->cursor);
+    int rc = sql.failed ? rky_fail_nomem(err)
+                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), &statement, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_step(session, statement, "read the source", err);
+    if (rc == SQLITE_ROW)
+        rc = rky_sqlite_column_cursor(statement, 0, shape->spec->source.table,
+                                      shape->spec->cursor_column, ret_sample, err);
+    (void)sqlite3_finalize(statement);
+    rky_strbuf_done(&sql);
+    return rc < 0 ? rc : RKY_OK;
+}
+
+/* --- ties ------------------------------------------------------------------------------------- */
+
+/* Rows in whatever order give the same sum; the same row twice counts twice. */
+struct sum {
+    unsigned __int128 total;
+    int64_t count;
+};
+
+static int add_rows(struct rky_sqlite_session *session, sqlite3_stmt *statement, struct sum *sum,
+                    struct rky_error *err)
+{
+    unsigned char digest[32];
+    for (;;) {
+        int rc = rky_sqlite_step(session, statement, "read the rows that tie", err);
+        if (rc != SQLITE_ROW)
+            return rc < 0 ? rc : RKY_OK;
+        rc = rky_sqlite_digest_row(&session->digest, statement, digest, err);
+        if (rc != RKY_OK)
+            return rc;
+        unsigned __int128 part = 0;
+        for (int i = 0; i < 16; i++)
+            part = part << 8 | digest[i];
+        sum->total += part;
+        sum->count++;
+    }
+}
+
+/* All rows of a value, by one statement; or each by its id. */
+static int sum_rows(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                    const struct rky_cursor *value, const struct rky_sqlite_rows *rows,
+                    struct sum *sum, struct rky_error *err)
+{
+    struct rky_strbuf sql = {0};
+    sqlite3_stmt *statement = NULL;
+    rky_strbuf_addf(&sql, "SELECT * FROM %s WHERE ", shape->source);
+    if (rows != NULL) {
+        rky_strbuf_addf(&sql, "%s = ?1", shape->row_id);
+    } else {
+        rky_strbuf_addf(&sql, "%s = ", shape->cursor_binary);
+        rky_sqlite_add_literal(&sql, value);
+    }
+    int rc = sql.failed ? rky_fail_nomem(err)
+                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), &statement, err);
+    if (rc == RKY_OK && rows == NULL)
+        rc = add_rows(session, statement, sum, err);
+    for (size_t i = 0; rc == RKY_OK && rows != NULL && i < rows->count; i++) {
+        (void)sqlite3_bind_int64(statement, 1, rows->ids[i]);
+        rc = add_rows(session, statement, sum, err);
+        (void)sqlite3_reset(statement);
+    }
+    (void)sqlite3_finalize(statement);
+    rky_strbuf_done(&sql);
+    return rc;
+}
+
+int rky_sqlite_ties(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                    const struct rky_cursor *value, const struct rky_sqlite_rows *rows,
+                    struct rky_sqlite_ties *ret_ties, struct rky_error *err)
+{
+    struct sum sum = {0};
+    if (rows != NULL && (rows->overflowed || shape->row_id == NULL))
+        rows = NULL;
+    if (value->type != RKY_CURSOR_NONE) {
+        int rc = sum_rows(session, shape, value, rows, &sum, err);
+        if (rc != RKY_OK)
+            return rc;
+    }
+    ret_ties->count = sum.count;
+    (void)snprintf(ret_ties->hash, sizeof(ret_ties->hash), "%016" PRIx64 "%016" PRIx64,
+                   (uint64_t)(sum.total >> 64), (uint64_t)sum.total);
+    return RKY_OK;
+}
