@@ -37,7 +37,7 @@ static int show_result(const struct rky_cli *cli, const struct rky_job_outcome *
     if (result == NULL)
         return RKY_ERR_BUG;
     int rc = cli->json ? print_result_json(cli, outcome, result, err)
-                       : rky_report_result(cli, result, err);
+                       : rky_cli_report_result(cli, result, err);
     json_decref(result);
     if (rc == 0 && outcome->error.code != 0) {
         fflush(stdout);
@@ -54,7 +54,7 @@ static int show_plan(const struct rky_cli *cli, const struct rky_job_outcome *ou
     json_t *plan = load_object(outcome->plan_json, err);
     if (plan == NULL)
         return RKY_ERR_BUG;
-    int rc = rky_report_plan(cli, plan, err);
+    int rc = rky_cli_report_plan(cli, plan, err);
     json_decref(plan);
     return rc;
 }

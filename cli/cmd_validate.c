@@ -63,7 +63,7 @@ static void print_text(const struct rky_cli *cli, bool valid)
     printf("%s%s%s: %s", rky_paint_on(cli->color_out, paint), valid ? "valid" : "invalid",
            rky_paint_off(cli->color_out, paint), path);
     if (problems->count > 0)
-        printf(": %zu errors, %zu warnings", problems->error_count,
+        printf(": errors: %zu, warnings: %zu", problems->error_count,
                problems->count - problems->error_count);
     putchar('\n');
 }
@@ -73,15 +73,9 @@ int rky_cmd_validate(const struct rky_parsed *parsed, void *program)
     (void)parsed;
     struct rky_cli *cli = program;
     struct rky_error err = {0};
-    const char *path = rky_cli_config_path(cli);
-    int rc = rky_config_load(path, &cli->config, &cli->problems, &err);
-    if (rc == RKY_ERR_NOT_FOUND && cli->problems.error_count == 0) {
-        if (rky_problems_add(&cli->problems, RKY_PROBLEM_ERROR, path, 0, 0, "",
-                             "name the configuration with --config FILE", "%s", err.message) != 0)
-            return rky_cli_end(cli, RKY_ERR_NOMEM, &err);
-    } else if (rc != 0 && rc != RKY_ERR_CONFIG) {
+    int rc = rky_config_load(rky_cli_config_path(cli), &cli->config, &cli->problems, &err);
+    if (rc != 0 && cli->problems.error_count == 0)
         return rky_cli_end(cli, rc, &err);
-    }
 
     struct rky_error print_error = {0};
     if (!cli->json)

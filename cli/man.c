@@ -4,7 +4,6 @@
 
 #include "cli/man.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "common/config.h"
@@ -72,33 +71,6 @@ void rky_man_exits(const struct rky_program_row *row, FILE *stream)
 /* --- configuration keys --------------------------------------------------------------------------
  */
 
-static const char *type_text(enum rky_key_type type)
-{
-    switch (type) {
-    case RKY_KEY_STRING:
-        return "string";
-    case RKY_KEY_SECRET:
-        return "string, never printed";
-    case RKY_KEY_PATH:
-        return "path";
-    case RKY_KEY_BOOL:
-        return "true or false";
-    case RKY_KEY_INTEGER:
-        return "integer";
-    case RKY_KEY_NUMBER:
-        return "number";
-    case RKY_KEY_CHOICE:
-        return "one of";
-    case RKY_KEY_STRINGS:
-        return "array of strings";
-    case RKY_KEY_TABLES:
-        return "array of tables";
-    case RKY_KEY_FREE:
-        return "any scalar";
-    }
-    return "value";
-}
-
 static void put_choices(FILE *stream, const char *choices)
 {
     fputc(' ', stream);
@@ -111,40 +83,55 @@ static void put_choices(FILE *stream, const char *choices)
     }
 }
 
+/** Limits beyond this are there to keep arithmetic safe and tell a reader nothing. */
+#define UNBOUNDED 1e12
+
 static void put_range(FILE *stream, const struct rky_key *key)
 {
     if (key->minimum > key->maximum || (key->minimum == 0 && key->maximum == 0))
         return;
-    if (isinf(key->maximum) || key->maximum >= 9e15)
-        fprintf(stream, ", at least %.15g", key->minimum);
-    else
+    if (key->maximum < UNBOUNDED && key->minimum > -UNBOUNDED)
         fprintf(stream, ", %.15g to %.15g", key->minimum, key->maximum);
+}
+
+static void put_key(FILE *stream, const struct rky_key *key)
+{
+    fputs(".TP\n.B ", stream);
+    put_roff(stream, key->path);
+    fprintf(stream, "\n(%s", rky_key_type_name(key->type));
+    if (key->type == RKY_KEY_CHOICE && key->choices != NULL)
+        put_choices(stream, key->choices);
+    put_range(stream, key);
+    if (key->required != NULL) {
+        fputs("; required ", stream);
+        put_roff(stream, key->required);
+    }
+    if (key->default_text != NULL) {
+        fputs("; default ", stream);
+        put_roff(stream, key->default_text);
+    }
+    fputs(")\n", stream);
+    put_roff(stream, key->help);
+    fputs(".\n", stream);
+    if (key->type == RKY_KEY_SECTION && key->choices != NULL) {
+        fputs("Keys as in ", stream);
+        put_roff(stream, key->choices);
+        fputs(".\n", stream);
+    }
+    if (key->unserved != NULL) {
+        fputs("This build cannot serve", stream);
+        if (strcmp(key->unserved, "any") == 0)
+            fputs(" any value", stream);
+        else
+            put_choices(stream, key->unserved);
+        fputs(".\n", stream);
+    }
 }
 
 void rky_man_keys(FILE *stream)
 {
     size_t count = 0;
     const struct rky_key *keys = rky_config_keys(&count);
-    for (size_t i = 0; i < count; i++) {
-        const struct rky_key *key = &keys[i];
-        fputs(".TP\n.B ", stream);
-        put_roff(stream, key->path);
-        fputs("\n(", stream);
-        fputs(type_text(key->type), stream);
-        if (key->type == RKY_KEY_CHOICE && key->choices != NULL)
-            put_choices(stream, key->choices);
-        put_range(stream, key);
-        if (key->default_text != NULL) {
-            fputs("; default ", stream);
-            put_roff(stream, key->default_text);
-        }
-        fputs(")\n", stream);
-        put_roff(stream, key->help);
-        fputc('\n', stream);
-        if (key->unserved != NULL) {
-            fputs("Not in this build: ", stream);
-            put_roff(stream, key->unserved);
-            fputs(".\n", stream);
-        }
-    }
+    for (size_t i = 0; i < count; i++)
+        put_key(stream, &keys[i]);
 }

@@ -167,7 +167,7 @@ static void print_summary(const struct rky_cli *cli, const json_t *result)
                duplicate);
 }
 
-int rky_report_result(const struct rky_cli *cli, const json_t *result, struct rky_error *err)
+int rky_cli_report_result(const struct rky_cli *cli, const json_t *result, struct rky_error *err)
 {
     int rc = print_tables(cli, result, err);
     if (rc == 0)

@@ -112,7 +112,7 @@ static void print_option(const struct rky_cli *cli, const char *name)
     putchar('\'');
 }
 
-int rky_report_plan(const struct rky_cli *cli, const json_t *plan, struct rky_error *err)
+int rky_cli_report_plan(const struct rky_cli *cli, const json_t *plan, struct rky_error *err)
 {
     const json_t *tables = json_object_get(plan, "tables");
     const char *id = rky_member_text(plan, "plan_id", NULL);
