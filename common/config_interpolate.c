@@ -126,7 +126,7 @@ static int read_secret_file(struct expansion *e, const char *written)
         }
     } else if (rc != RKY_ERR_NOMEM) {
         e->bad = true;
-        rc = rky_walk_problem(e->walk, e->place, false, NULL, "%s", why.message);
+        rc = rky_walk_problem(e->walk, e->place, false, NULL, "'${file:PATH}': %s", why.message);
     }
     rky_free(data);
     rky_free(path);

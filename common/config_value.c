@@ -105,7 +105,7 @@ static int does_not_fit(struct rky_walk *walk, const struct rky_place *place,
     if (fit == RKY_FIT_RANGE)
         return rky_walk_problem(walk, place, false, NULL, "expected %.10g to %.10g, found %s",
                                 key->minimum, key->maximum,
-                                rky_shown(given->text, given->secret, shown));
+                                given->secret ? rky_shown("", true, shown) : given->text);
     return rky_walk_problem(walk, place, false, NULL, "expected %s, found %s",
                             rky_key_expects(key->type),
                             rky_shown(given->text, given->secret, shown));

@@ -11,6 +11,7 @@
 #include "common/toml.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <memory>
@@ -24,6 +25,10 @@
 #undef TOML_SHARED_LIB
 #undef TOML_HEADER_ONLY
 #define TOML_HEADER_ONLY 1
+/* Reading floats through a stream would turn a failed allocation into a syntax error. */
+#ifdef __cpp_lib_to_chars
+#define TOML_FLOAT_CHARCONV 1
+#endif
 #include <toml++/toml.h>
 
 namespace
@@ -84,6 +89,7 @@ json_owner float_of(double number)
 template <typename T> json_owner streamed(const T &value)
 {
     std::ostringstream stream;
+    stream.exceptions(std::ios::badbit | std::ios::failbit);
     stream << value;
     return owned(json_string(stream.str().c_str()));
 }
