@@ -14,6 +14,11 @@
 #ifndef RKY_COMMON_CONFIG_H
 #define RKY_COMMON_CONFIG_H
 
+/* In this folder `#include "config.h"` finds this file before autoconf's header of that name. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
