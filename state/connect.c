@@ -24,6 +24,8 @@
 #define CREATION_WAIT_MS 2000
 /* Another connection of ours holds SQLite's own locks for the length of a commit only. */
 #define BUSY_TIMEOUT_MS 5000
+/* SQLite takes a file of one byte for an empty one, and no database is shorter than this. */
+#define SHORTEST_DATABASE_BYTES 512
 /* Files up to this size are checked whole at each opening: at most some milliseconds. */
 #define QUICK_CHECK_MAX_BYTES (4 * 1024 * 1024)
 
@@ -61,6 +63,8 @@ static int check_path(const struct rky_ledger *ledger, struct rky_error *err)
             return fail_not_ours(ledger, "a directory", err);
         if (!S_ISREG(st.st_mode))
             return fail_not_ours(ledger, "not a regular file", err);
+        if (st.st_size > 0 && st.st_size < SHORTEST_DATABASE_BYTES)
+            return fail_not_ours(ledger, "too short for an SQLite database", err);
         return 0;
     }
     if (errno != ENOENT)
@@ -88,6 +92,19 @@ static int harden(sqlite3 *db)
     return SQLITE_OK;
 }
 
+/* SQLite tries reading after writing was denied, and then reports what reading ran into. */
+static int fail_open(struct rky_ledger *ledger, int sqlite_code, struct rky_error *err)
+{
+    char *directory = rky_path_dirname(ledger->file);
+    bool denied = directory != NULL && (sqlite_code & 0xff) == SQLITE_CANTOPEN &&
+                  !rky_path_exists(ledger->file) && access(directory, W_OK | X_OK) != 0;
+    int number = errno;
+    rky_free(directory);
+    if (denied)
+        return rky_fail_errno(err, number, "cannot create state file '%s'", ledger->path);
+    return rky_ledger_fail(ledger, sqlite_code, "open the database", err);
+}
+
 static int open_connection(struct rky_ledger *ledger, struct rky_error *err)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -101,7 +118,7 @@ static int open_connection(struct rky_ledger *ledger, struct rky_error *err)
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(ledger->db, BUSY_TIMEOUT_MS);
     if (rc != SQLITE_OK)
-        return rky_ledger_fail(ledger, rc, "open the database", err);
+        return fail_open(ledger, rc, err);
     /* SQLite silently falls back to reading where it may not write. */
     if (ledger->mode == RKY_LEDGER_WRITE && sqlite3_db_readonly(ledger->db, "main") == 1)
         return rky_fail_errno(err, access(ledger->file, W_OK) != 0 ? errno : EACCES,
@@ -153,11 +170,20 @@ static int check_namespace(struct rky_ledger *ledger, struct rky_error *err)
     return RKY_ERR_STATE_FILE;
 }
 
-static int check_pages(struct rky_ledger *ledger, struct rky_error *err)
+/* SQLite reads what is missing of a last page as zeros, which may pass every other check. */
+static int check_length(struct rky_ledger *ledger, int64_t *ret_bytes, struct rky_error *err)
 {
     struct stat st;
-    if (stat(ledger->file, &st) == 0 && st.st_size > QUICK_CHECK_MAX_BYTES)
-        return 0;
+    if (stat(ledger->file, &st) != 0)
+        return rky_fail_errno(err, errno, "cannot look at state file '%s'", ledger->path);
+    *ret_bytes = st.st_size;
+    if (st.st_size % SHORTEST_DATABASE_BYTES != 0)
+        return rky_ledger_fail_damaged(ledger, "it ends in the middle of a page", err);
+    return 0;
+}
+
+static int check_pages(struct rky_ledger *ledger, struct rky_error *err)
+{
     int rc = 0;
     sqlite3_stmt *stmt = NULL;
     int sqlite_rc = sqlite3_prepare_v2(ledger->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
@@ -177,8 +203,11 @@ static int check_pages(struct rky_ledger *ledger, struct rky_error *err)
 
 static int verify(struct rky_ledger *ledger, struct rky_error *err)
 {
+    int64_t bytes = 0;
     int rc = check_namespace(ledger, err);
-    if (rc == 0 && ledger->mode == RKY_LEDGER_WRITE)
+    if (rc == 0)
+        rc = check_length(ledger, &bytes, err);
+    if (rc == 0 && ledger->mode == RKY_LEDGER_WRITE && bytes <= QUICK_CHECK_MAX_BYTES)
         rc = check_pages(ledger, err);
     return rc;
 }

@@ -36,6 +36,15 @@ int rky_ledger_fail_damaged(struct rky_ledger *ledger, const char *what, struct 
     return RKY_ERR_STATE_FILE;
 }
 
+static int fail_read_only(struct rky_ledger *ledger, const char *doing, struct rky_error *err)
+{
+    (void)rky_fail(err, RKY_ERR_IO,
+                   "cannot %s in state file '%s': the file or its directory is read-only", doing,
+                   ledger->path);
+    rky_error_hint(err, "a reader, too, needs to write the -wal and -shm files beside it");
+    return RKY_ERR_IO;
+}
+
 static int fail_busy(struct rky_ledger *ledger, struct rky_error *err)
 {
     (void)rky_fail(err, RKY_ERR_LOCKED, "state file '%s' is locked by another program",
@@ -62,6 +71,8 @@ static int translate(struct rky_ledger *ledger, int sqlite_code, const char *doi
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return fail_busy(ledger, err);
+    case SQLITE_READONLY:
+        return fail_read_only(ledger, doing, err);
     case SQLITE_NOTADB:
         (void)rky_fail(err, RKY_ERR_STATE_FILE,
                        "'%s' is not a state file of rocky: it is not an SQLite database",
@@ -79,7 +90,7 @@ static int translate(struct rky_ledger *ledger, int sqlite_code, const char *doi
     case SQLITE_MISMATCH:
         return rky_fail(err, RKY_ERR_BUG, "cannot %s in state file '%s': %s", doing, ledger->path,
                         sqlite3_errmsg(ledger->db));
-    default: /* IOERR, CANTOPEN, READONLY, PERM and whatever a later SQLite adds */
+    default: /* IOERR, CANTOPEN, PERM and whatever a later SQLite adds */
         return fail_io(ledger, doing, err);
     }
 }

@@ -10,3 +10,11 @@ tests_unit_test_ledger_LDADD = $(LEDGER_TEST_LDADD)
 tests_unit_test_ledger_history_SOURCES = tests/unit/test_ledger_history.c $(LEDGER_TEST_KIT)
 tests_unit_test_ledger_history_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_ledger_history_LDADD = $(LEDGER_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_ledger_open tests/unit/test_ledger_locks
+tests_unit_test_ledger_open_SOURCES = tests/unit/test_ledger_open.c $(LEDGER_TEST_KIT)
+tests_unit_test_ledger_open_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_open_LDADD = $(LEDGER_TEST_LDADD)
+tests_unit_test_ledger_locks_SOURCES = tests/unit/test_ledger_locks.c $(LEDGER_TEST_KIT)
+tests_unit_test_ledger_locks_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_locks_LDADD = $(LEDGER_TEST_LDADD)

@@ -32,7 +32,7 @@ static struct rky_ledger_meta meta(void)
     return meta;
 }
 
-/* --- meta and transactions ------------------------------------------------------------------- */
+/* --- meta and transactions --- */
 
 START_TEST(test_new_state_has_a_random_lineage_and_generation_zero)
 {
@@ -147,7 +147,7 @@ START_TEST(test_unlock_rolls_back_what_is_open)
 }
 END_TEST
 
-/* --- watermarks and tombstones ---------------------------------------------------------------- */
+/* --- watermarks and tombstones --- */
 
 START_TEST(test_watermark_comes_back_as_it_was_put)
 {
@@ -261,8 +261,7 @@ START_TEST(test_greatest_tombstone_counts_until_the_target_carries_it)
 }
 END_TEST
 
-/* --- runs --------------------------------------------------------------------------------------
- */
+/* --- runs --- */
 
 START_TEST(test_runs_come_newest_first_and_whole)
 {
@@ -369,8 +368,7 @@ START_TEST(test_apply_without_a_plan_id_counts_as_a_run_of_its_own)
 }
 END_TEST
 
-/* --- jobs --------------------------------------------------------------------------------------
- */
+/* --- jobs --- */
 
 START_TEST(test_job_comes_back_byte_for_byte)
 {
@@ -470,8 +468,7 @@ START_TEST(test_job_without_what_it_must_have_is_refused_as_a_bug)
 }
 END_TEST
 
-/* --- plans -------------------------------------------------------------------------------------
- */
+/* --- plans --- */
 
 static struct rky_plan_record plan(char letter)
 {
@@ -537,8 +534,7 @@ START_TEST(test_plan_is_applied_by_one_run_only)
 }
 END_TEST
 
-/* --- audit -------------------------------------------------------------------------------------
- */
+/* --- audit --- */
 
 START_TEST(test_audit_keeps_who_changed_what_from_what_to_what)
 {

@@ -51,8 +51,7 @@ static void assert_counts(const char *table, size_t limit, const char *expected)
     rky_free(counts);
 }
 
-/* --- counts ------------------------------------------------------------------------------------
- */
+/* --- counts --- */
 
 START_TEST(test_latest_counts_come_oldest_first)
 {
@@ -162,8 +161,7 @@ START_TEST(test_accept_of_an_unknown_table_says_so)
 }
 END_TEST
 
-/* --- retention ---------------------------------------------------------------------------------
- */
+/* --- retention --- */
 
 static void put_job(int number, int64_t finished_at_us)
 {
@@ -364,8 +362,7 @@ START_TEST(test_watermarks_and_tombstones_are_never_swept)
 }
 END_TEST
 
-/* --- every statement is served by a key ----------------------------------------------------------
- */
+/* --- every statement is served by a key --- */
 
 START_TEST(test_no_statement_of_a_job_scans_a_table)
 {
