@@ -8,7 +8,7 @@ common_librkycommon_la_SOURCES = \
 	common/log.c common/redact.c common/redact.h \
 	common/option.c common/option_help.c common/option_complete.c common/option_internal.h
 common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(TOMLPLUSPLUS_CFLAGS)
-common_librkycommon_la_SOURCES += common/strings.c
+common_librkycommon_la_SOURCES += common/strings.c common/frame.c common/frame.h
 
 # rocky.toml
 common_librkycommon_la_SOURCES += \

@@ -4,12 +4,14 @@ noinst_LTLIBRARIES += worker/librkyworker.la
 worker_librkyworker_la_SOURCES = \
 	worker/assignment.c worker/assignment.h \
 	worker/backoff.h \
+	worker/check.c worker/check.h \
 	worker/dispatcher.c worker/dispatcher.h worker/dispatcher_internal.h \
 	worker/dispatcher_commit.c worker/dispatcher_intake.c \
 	worker/events.c worker/events.h \
 	worker/executor.c worker/executor.h \
 	worker/job_publish.c worker/job_publish.h \
 	worker/job_run.c worker/job_run.h \
+	worker/options.c worker/options.h \
 	worker/lanes.c worker/lanes.h \
 	worker/ledger_pool.c worker/ledger_pool.h \
 	worker/outbox.c worker/outbox.h \
@@ -17,3 +19,8 @@ worker_librkyworker_la_SOURCES = \
 	worker/tracker.c worker/tracker.h \
 	worker/worker.c worker/worker.h
 worker_librkyworker_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+
+bin_PROGRAMS += worker/rocky-worker
+worker_rocky_worker_SOURCES = worker/main.c
+worker_rocky_worker_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+worker_rocky_worker_LDADD = $(WORKER_LIBS)
