@@ -67,9 +67,9 @@ static void write_holder(const struct rky_file_lock *lock)
 {
     char text[32];
     int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-    /* A full disk must not keep us from the lock we already hold; the pid is only a courtesy. */
-    if (ftruncate(lock->fd, 0) != 0 || pwrite(lock->fd, text, (size_t)length, 0) != length)
-        (void)ftruncate(lock->fd, 0);
+    /* A full disk must not keep us from the lock we already hold: the pid is only a courtesy. */
+    bool written = ftruncate(lock->fd, 0) == 0 && pwrite(lock->fd, text, (size_t)length, 0) > 0;
+    (void)written;
 }
 
 static int fail_locked(const struct rky_file_lock *lock, struct rky_error *err)
