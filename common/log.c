@@ -266,7 +266,10 @@ static void build_text(const struct rky_log *log, struct rky_strbuf *line, const
 
     const char *key = NULL;
     json_t *value = NULL;
-    json_object_foreach(fields, key, value) add_text_field(log, line, key, value);
+    json_object_foreach(fields, key, value)
+    {
+        add_text_field(log, line, key, value);
+    }
 }
 
 /* A field named like one of ours takes its place: an event that is logged keeps its own "at". */

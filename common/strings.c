@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of owned texts, declared in mem.h. */
-#include "config.h"
-
-#include <string.h>
+#include <config.h>
 
 #include "common/mem.h"
+
+#include <string.h>
 
 int rky_strings_add(struct rky_strings *strings, const char *text, struct rky_error *err)
 {
     char *copy = rky_strdup(text);
-    char **grown = copy != NULL ? rky_reallocarray(strings->items, strings->count + 1,
-                                                   sizeof(*strings->items))
-                                : NULL;
+    char **grown =
+        copy != NULL ? rky_reallocarray(strings->items, strings->count + 1, sizeof(*strings->items))
+                     : NULL;
     if (grown == NULL) {
         rky_free(copy);
         return rky_fail_nomem(err);
@@ -23,9 +23,10 @@ int rky_strings_add(struct rky_strings *strings, const char *text, struct rky_er
 
 bool rky_strings_has(const struct rky_strings *strings, const char *text)
 {
-    for (size_t i = 0; i < strings->count; i++)
+    for (size_t i = 0; i < strings->count; i++) {
         if (strcmp(strings->items[i], text) == 0)
             return true;
+    }
     return false;
 }
 

@@ -219,6 +219,33 @@ START_TEST(whichever_allocation_fails_the_builder_says_so)
 }
 END_TEST
 
+START_TEST(a_list_holds_copies_and_survives_missing_memory)
+{
+    struct rky_strings list = {0};
+    char text[] = "a";
+    ck_assert(!rky_strings_has(&list, "a"));
+    ck_assert_int_eq(rky_strings_add(&list, text, NULL), 0);
+    text[0] = 'b';
+    ck_assert_int_eq(rky_strings_add(&list, text, NULL), 0);
+
+    for (uint64_t nth = 1; nth <= 2; nth++) {
+        struct rky_error err = {0};
+        rky_mem_fail_nth(nth);
+        ck_assert_int_eq(rky_strings_add(&list, "c", &err), RKY_ERR_NOMEM);
+        rky_mem_fail_nth(0);
+        ck_assert_int_eq(err.code, RKY_ERR_NOMEM);
+    }
+
+    ck_assert_uint_eq(list.count, 2);
+    ck_assert(rky_strings_has(&list, "a"));
+    ck_assert(rky_strings_has(&list, "b"));
+    ck_assert(!rky_strings_has(&list, "c"));
+    rky_strings_done(&list);
+    ck_assert_uint_eq(list.count, 0);
+    rky_strings_done(&list);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *result = suite_create("mem");
@@ -235,6 +262,7 @@ static Suite *suite(void)
     tcase_add_test(tests, a_builder_writes_long_formats_whole);
     tcase_add_test(tests, a_length_that_overflows_fails_the_builder);
     tcase_add_test(tests, whichever_allocation_fails_the_builder_says_so);
+    tcase_add_test(tests, a_list_holds_copies_and_survives_missing_memory);
     suite_add_tcase(result, tests);
     return result;
 }
