@@ -10,11 +10,11 @@
 #include "schemas/job.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "schemas/job_internal.h"
+#include "schemas/json.h"
 #include "schemas/shape_format.h"
 
 static bool put(json_t *object, const char *name, json_t *value)
@@ -159,7 +159,7 @@ int rky_job_encode(const struct rky_job *job, const char *source, struct rky_clo
     json_t *body = body_json(job);
     int rc = body != NULL ? check(job, body, err) : rky_fail_nomem(err);
     if (rc == 0) {
-        text = json_dumps(body, JSON_COMPACT);
+        text = rky_json_text(body, JSON_COMPACT);
         rc = text != NULL ? 0 : rky_fail_nomem(err);
     }
     if (rc == 0) {
@@ -168,7 +168,7 @@ int rky_job_encode(const struct rky_job *job, const char *source, struct rky_clo
     }
     if (rc == 0)
         rc = add_headers(job, source, clock->wall_us(clock), &message, err);
-    free(text);
+    rky_free(text);
     json_decref(body);
     if (rc != 0) {
         rky_message_done(&message);

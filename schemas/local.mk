@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += schemas/librkyschemas.la
 schemas_librkyschemas_la_SOURCES = schemas/message.h schemas/shape.h schemas/job.h schemas/event.h \
-	schemas/message.c schemas/body.h schemas/body.c \
+	schemas/message.c schemas/json.h schemas/json.c schemas/body.h schemas/body.c \
 	schemas/shape.c schemas/shape_schema.c schemas/shape_format.h schemas/shape_format.c \
 	schemas/shape_parts.h schemas/shape_parts.c schemas/shapes.c schemas/shapes_job.c \
 	schemas/shapes_result.c schemas/shapes_event.c schemas/shapes_output.c \

@@ -14,14 +14,15 @@
 #include "common/exitcode.h"
 #include "common/fsutil.h"
 #include "common/mem.h"
+#include "schemas/json.h"
 #include "schemas/shape.h"
 
 static char *schema_text(const struct rky_published_shape *row)
 {
     json_t *schema = rky_shape_schema(row);
-    char *dumped = schema != NULL ? json_dumps(schema, JSON_INDENT(2)) : NULL;
+    char *dumped = schema != NULL ? rky_json_text(schema, JSON_INDENT(2)) : NULL;
     char *text = dumped != NULL ? rky_asprintf("%s\n", dumped) : NULL;
-    free(dumped);
+    rky_free(dumped);
     json_decref(schema);
     return text;
 }
