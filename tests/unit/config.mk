@@ -13,4 +13,10 @@ tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/config_kit.
 tests_unit_test_config_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
 tests_unit_test_config_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
 
+check_PROGRAMS += tests/unit/test_config_rules
+tests_unit_test_config_rules_SOURCES = tests/unit/test_config_rules.c tests/unit/config_kit.c \
+	tests/unit/config_kit.h
+tests_unit_test_config_rules_CPPFLAGS = $(CONFIG_TEST_CPPFLAGS)
+tests_unit_test_config_rules_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
+
 EXTRA_DIST += tests/unit/data/config/bronze.toml tests/unit/data/config/full.toml
