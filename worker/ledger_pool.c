@@ -42,9 +42,6 @@ int rky_ledger_pool_new(const struct rky_config *config, struct rky_clock *clock
                         struct rky_log *log, size_t limit, struct rky_ledger_pool **ret_pool,
                         struct rky_error *err)
 {
-    int rc = rky_mkdir_p(config->state.local_dir, err);
-    if (rc != 0)
-        return rc;
     struct rky_ledger_pool *pool = rky_calloc(1, sizeof(*pool));
     if (pool == NULL)
         return rky_fail_nomem(err);
@@ -118,7 +115,7 @@ static int open_slot(struct rky_ledger_pool *pool, struct slot *slot, struct rky
         rc = rky_fail_nomem(err);
         goto out;
     }
-    /* Somebody may have removed the whole directory since the start. */
+    /* Each time: somebody may have removed the whole directory since the last. */
     rc = rky_mkdir_p(pool->config->state.local_dir, err);
     if (rc != 0)
         goto out;
