@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+# The warehouse seam: one suite, run against each driver.
+ADAPTER_SUITE = tests/conformance/adapter_suite.c tests/conformance/adapter_suite.h \
+	tests/conformance/adapter_world.c
+SQLITE_FIXTURE = tests/conformance/adapter_sqlite_fixture.c \
+	tests/conformance/adapter_sqlite_fixture.h
+
+check_PROGRAMS += tests/conformance/test_adapter_sqlite
+tests_conformance_test_adapter_sqlite_SOURCES = tests/conformance/test_adapter_sqlite.c \
+	$(ADAPTER_SUITE) $(SQLITE_FIXTURE)
+tests_conformance_test_adapter_sqlite_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_conformance_test_adapter_sqlite_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
