@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -35,42 +36,33 @@ static int columns_digest(const struct rky_table_info *info, char ret_hex[RKY_SH
     return failed ? rky_fail_nomem(err) : RKY_OK;
 }
 
-static json_t *statements_json(const struct rky_work *work, const char *target)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; list != NULL && i < work->statement_count; i++) {
-        json_t *entry = json_pack("{s:s, s:s}", "purpose", work->statements[i].purpose, "sql",
-                                  work->statements[i].sql);
-        if (target != NULL)
-            (void)json_object_set_new(entry, "target", json_string(target));
-        if (entry == NULL || json_array_append_new(list, entry) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
 static const char *window_after(const struct rky_work *work)
 {
     bool whole = work->decision.action == RKY_ACTION_FULL_REFRESH || work->mark == NULL;
     return whole ? NULL : work->mark->value.text;
 }
 
-static json_t *window_json(const struct rky_run *run, const struct rky_work *work)
+enum { RULE_MAX = 160 };
+
+static void through_rule(const struct rky_run *run, const struct rky_work *work,
+                         char ret_rule[RULE_MAX])
 {
-    char rule[160];
     int64_t lag = run->env.pipeline->safety_lag_seconds;
     if (work->table == NULL || work->table->settings.timestamp_column == NULL)
-        (void)snprintf(rule, sizeof(rule), "all rows of the source's snapshot");
+        (void)snprintf(ret_rule, RULE_MAX, "all rows of the source's snapshot");
     else if (lag > 0)
-        (void)snprintf(rule, sizeof(rule),
-                       "greatest %.60s in the source's snapshot that is at "
-                       "least %lld s old",
+        (void)snprintf(ret_rule, RULE_MAX,
+                       "greatest %.60s in the source's snapshot that is at least %lld s old",
                        work->table->settings.timestamp_column, (long long)lag);
     else
-        (void)snprintf(rule, sizeof(rule), "greatest %.60s in the source's snapshot",
+        (void)snprintf(ret_rule, RULE_MAX, "greatest %.60s in the source's snapshot",
                        work->table->settings.timestamp_column);
+}
+
+static json_t *window_json(const struct rky_run *run, const struct rky_work *work)
+{
+    char rule[RULE_MAX];
+    through_rule(run, work, rule);
     return json_pack("{s:s?, s:s}", "after", window_after(work), "through_rule", rule);
 }
 
@@ -86,59 +78,133 @@ static const char *action_of(const struct rky_work *work)
                                           : rky_action_name(work->decision.action);
 }
 
-static json_t *payload_table(const struct rky_run *run, const struct rky_work *work,
-                             struct rky_error *err)
+/* The payload is written as text right away: a run over thousands of tables makes one, too, for its
+ * plan id. Keys stand in sorted order, so that the text is what a JSON library would print of it.
+ */
+
+static void add_key(struct rky_strbuf *text, const char *separator, const char *key)
+{
+    rky_strbuf_addf(text, "%s\"%s\":", separator, key);
+}
+
+static void add_string(struct rky_strbuf *text, const char *value)
+{
+    if (value == NULL) {
+        rky_strbuf_add(text, "null");
+        return;
+    }
+    rky_strbuf_addc(text, '"');
+    for (const char *c = value; *c != '\0'; c++) {
+        size_t plain =
+            strcspn(c, "\"\\\b\f\n\r\t\001\002\003\004\005\006\007\013\016\017\020\021\022"
+                       "\023\024\025\026\027\030\031\032\033\034\035\036\037");
+        rky_strbuf_addn(text, c, plain);
+        c += plain;
+        if (*c == '\0')
+            break;
+        if (*c == '"' || *c == '\\')
+            rky_strbuf_addf(text, "\\%c", *c);
+        else
+            rky_strbuf_addf(text, "\\u%04x", (unsigned int)(unsigned char)*c);
+    }
+    rky_strbuf_addc(text, '"');
+}
+
+static void add_pair(struct rky_strbuf *text, const char *separator, const char *key,
+                     const char *value)
+{
+    add_key(text, separator, key);
+    add_string(text, value);
+}
+
+static void add_statements(struct rky_strbuf *text, const struct rky_work *work)
+{
+    add_key(text, ",", "statements");
+    rky_strbuf_addc(text, '[');
+    for (size_t i = 0; i < work->statement_count; i++) {
+        add_pair(text, i > 0 ? ",{" : "{", "purpose", work->statements[i].purpose);
+        add_pair(text, ",", "sql", work->statements[i].sql);
+        rky_strbuf_addc(text, '}');
+    }
+    rky_strbuf_addc(text, ']');
+}
+
+static int add_table(struct rky_strbuf *text, const struct rky_run *run,
+                     const struct rky_work *work, struct rky_error *err)
 {
     char digest[RKY_SHA256_HEX] = "";
+    char rule[RULE_MAX];
     if (work->table != NULL && columns_digest(work->table->info, digest, err) != RKY_OK)
-        return NULL;
-    json_t *table = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s?, s:I, s:o}", "table", work->name, "source",
-        work->source_name, "strategy", strategy_of(run, work), "action", action_of(work), "window",
-        window_json(run, work), "columns_sha256", digest, "target_commit_id",
-        work->mark != NULL ? work->mark->commit_id : NULL, "tombstone_seq",
-        (json_int_t)work->decision.tombstone_seq, "statements", statements_json(work, NULL));
-    if (table == NULL)
-        (void)rky_fail_nomem(err);
-    return table;
+        return RKY_ERR_NOMEM;
+    through_rule(run, work, rule);
+    add_pair(text, "{", "action", action_of(work));
+    add_pair(text, ",", "columns_sha256", digest);
+    add_pair(text, ",", "source", work->source_name);
+    add_statements(text, work);
+    add_pair(text, ",", "strategy", strategy_of(run, work));
+    add_pair(text, ",", "table", work->name);
+    add_pair(text, ",", "target_commit_id", work->mark != NULL ? work->mark->commit_id : NULL);
+    rky_strbuf_addf(text, ",\"tombstone_seq\":%lld,\"window\":{",
+                    (long long)work->decision.tombstone_seq);
+    add_pair(text, "", "after", window_after(work));
+    add_pair(text, ",", "through_rule", rule);
+    rky_strbuf_add(text, "}}");
+    return RKY_OK;
 }
 
-static json_t *filter_json(const struct rky_filter *filter)
+static int by_name(const void *a, const void *b)
 {
-    json_t *object = json_object();
-    for (size_t i = 0; object != NULL && i < filter->count; i++)
-        (void)json_object_set_new(object, filter->terms[i].name,
-                                  json_string(filter->terms[i].value));
-    return object;
+    const struct rky_filter_term *left = a;
+    const struct rky_filter_term *right = b;
+    return strcmp(left->name, right->name);
 }
 
-static json_t *payload_json(struct rky_run *run, struct rky_error *err)
+static int add_filter(struct rky_strbuf *text, const struct rky_filter *filter,
+                      struct rky_error *err)
 {
-    char config_digest[RKY_SHA256_HEX];
+    struct rky_filter_term *terms = NULL;
+    if (filter->count > 0) {
+        terms = rky_calloc(filter->count, sizeof(*terms));
+        if (terms == NULL)
+            return rky_fail_nomem(err);
+        memcpy(terms, filter->terms, filter->count * sizeof(*terms));
+        qsort(terms, filter->count, sizeof(*terms), by_name);
+    }
+    add_key(text, ",", "filter");
+    rky_strbuf_addc(text, '{');
+    for (size_t i = 0; i < filter->count; i++)
+        add_pair(text, i > 0 ? "," : "", terms[i].name, terms[i].value);
+    rky_strbuf_addc(text, '}');
+    rky_free(terms);
+    return RKY_OK;
+}
+
+static int write_payload(struct rky_run *run, struct rky_strbuf *text, struct rky_error *err)
+{
     char *last_run = NULL;
     const char *plan_id = run->job->type == RKY_JOB_APPLY ? run->job->plan_id : "";
-    if (rky_config_pipeline_digest(run->env.pipeline, config_digest, err) != RKY_OK ||
-        rky_ledger_last_run(run->env.ledger, run->env.pipeline->name, plan_id, &last_run, err) !=
-            RKY_OK)
-        return NULL;
-    json_t *tables = json_array();
-    for (size_t i = 0; tables != NULL && i < run->work_count; i++) {
-        json_t *table = payload_table(run, &run->work[i], err);
-        if (table == NULL || json_array_append_new(tables, table) != 0) {
-            json_decref(tables);
-            rky_free(last_run);
-            return NULL;
-        }
+    int rc = rky_config_pipeline_digest(run->env.pipeline, run->config_sha256, err);
+    if (rc == RKY_OK)
+        rc = rky_ledger_last_run(run->env.ledger, run->env.pipeline->name, plan_id, &last_run, err);
+    if (rc != RKY_OK)
+        return rc;
+    add_pair(text, "{", "config_sha256", run->config_sha256);
+    rc = add_filter(text, &run->filter, err);
+    rky_strbuf_addf(text, ",\"format\":%d,\"full_refresh\":%s", PLAN_FORMAT,
+                    run->full_refresh ? "true" : "false");
+    add_pair(text, ",", "last_run_id", last_run);
+    add_pair(text, ",", "namespace", run->job->namespace_);
+    add_pair(text, ",", "pipeline", run->env.pipeline->name);
+    add_key(text, ",", "tables");
+    rky_strbuf_addc(text, '[');
+    for (size_t i = 0; rc == RKY_OK && i < run->work_count; i++) {
+        if (i > 0)
+            rky_strbuf_addc(text, ',');
+        rc = add_table(text, run, &run->work[i], err);
     }
-    json_t *payload =
-        json_pack("{s:i, s:s, s:s, s:o, s:b, s:s, s:s?, s:o}", "format", PLAN_FORMAT, "namespace",
-                  run->job->namespace_, "pipeline", run->env.pipeline->name, "filter",
-                  filter_json(&run->filter), "full_refresh", run->full_refresh, "config_sha256",
-                  config_digest, "last_run_id", last_run, "tables", tables);
+    rky_strbuf_add(text, "]}");
     rky_free(last_run);
-    if (payload == NULL)
-        (void)rky_fail_nomem(err);
-    return payload;
+    return rc == RKY_OK && text->failed ? rky_fail_nomem(err) : rc;
 }
 
 /* --- what is shown beside it ---------------------------------------------------------------------
@@ -202,7 +268,15 @@ static json_t *display_table(struct rky_run *run, struct rky_work *work, struct 
                      work->warnings != NULL ? json_incref(work->warnings) : json_array());
 }
 
-static json_t *display_json(struct rky_run *run, const json_t *payload, struct rky_error *err)
+static void add_display_statements(json_t *list, const struct rky_work *work)
+{
+    for (size_t i = 0; i < work->statement_count; i++)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "target", work->name,
+                                                    "purpose", work->statements[i].purpose, "sql",
+                                                    work->statements[i].sql));
+}
+
+static json_t *display_json(struct rky_run *run, struct rky_error *err)
 {
     char created[RKY_TIME_TEXT_MAX];
     char expires[RKY_TIME_TEXT_MAX];
@@ -212,9 +286,7 @@ static json_t *display_json(struct rky_run *run, const json_t *payload, struct r
     rky_time_format(run->started_us, created);
     rky_time_format(run->started_us + run->job->expires_seconds * 1000000, expires);
     for (size_t i = 0; i < run->work_count; i++) {
-        json_t *list = statements_json(&run->work[i], run->work[i].name);
-        (void)json_array_extend(statements, list);
-        json_decref(list);
+        add_display_statements(statements, &run->work[i]);
         (void)json_array_append_new(tables, display_table(run, &run->work[i], err));
     }
     for (size_t i = 0; i < run->discovery.excluded_count; i++)
@@ -222,32 +294,32 @@ static json_t *display_json(struct rky_run *run, const json_t *payload, struct r
                                     json_pack("{s:s, s:s}", "name", run->discovery.excluded[i].name,
                                               "reason", run->discovery.excluded[i].reason));
     return json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:O, s:o, s:o, s:o, s:o}", "version", 1,
+        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o}", "version", 1,
         "command", "plan", "plan_id", run->plan_id, "namespace", run->job->namespace_, "pipeline",
         run->env.pipeline->name, "created_at", created, "expires_at", expires, "base_generation",
-        (json_int_t)run->meta.generation, "config_sha256",
-        json_object_get(payload, "config_sha256"), "statements", statements, "tables", tables,
-        "warnings", run->warnings != NULL ? json_incref(run->warnings) : json_array(), "excluded",
-        excluded);
+        (json_int_t)run->meta.generation, "config_sha256", run->config_sha256, "statements",
+        statements, "tables", tables, "warnings",
+        run->warnings != NULL ? json_incref(run->warnings) : json_array(), "excluded", excluded);
 }
 
 int rky_plan_build(struct rky_run *run, struct rky_error *err)
 {
-    json_t *payload = payload_json(run, err);
-    if (payload == NULL)
-        return err != NULL && err->code != RKY_OK ? err->code : rky_fail_nomem(err);
-    int rc = RKY_OK;
-    run->plan_payload = rky_report_text(payload);
-    if (run->plan_payload == NULL) {
-        rc = rky_fail_nomem(err);
-    } else {
-        rky_sha256_hex(run->plan_payload, strlen(run->plan_payload), run->plan_id);
-        if (run->job->type == RKY_JOB_PLAN) {
-            run->plan_display = display_json(run, payload, err);
-            if (run->plan_display == NULL)
-                rc = rky_fail_nomem(err);
-        }
+    struct rky_strbuf text = {0};
+    int rc = write_payload(run, &text, err);
+    if (rc != RKY_OK) {
+        rky_strbuf_done(&text);
+        return rc;
     }
-    json_decref(payload);
-    return rc;
+    rky_sha256_hex(rky_strbuf_text(&text), text.length, run->plan_id);
+    /* Only a plan that is stored or compared needs its text any longer. */
+    if (run->job->type == RKY_JOB_RUN)
+        rky_strbuf_done(&text);
+    else
+        run->plan_payload = rky_strbuf_take(&text);
+    if (run->job->type == RKY_JOB_PLAN) {
+        run->plan_display = display_json(run, err);
+        if (run->plan_display == NULL)
+            return rky_fail_nomem(err);
+    }
+    return RKY_OK;
 }

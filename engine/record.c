@@ -13,6 +13,9 @@
 #include "common/mem.h"
 #include "engine/run_internal.h"
 
+/* About what one table takes in a result: beyond RKY_RESULT_MAX the full one is not even made. */
+enum { MATERIALIZATION_SIZE = 640 };
+
 /* --- what the target says about tables that an earlier attempt finished
  * ------------------------------- */
 
@@ -272,9 +275,10 @@ static char *compact_text(const json_t *value)
 static int compose(struct rky_run *run, const struct rky_error *failure, json_t **ret_result,
                    struct rky_error *err)
 {
-    json_t *result = rky_report_result(run, failure, run->meta.generation + 1, false);
+    bool large = run->work_count > RKY_RESULT_MAX / MATERIALIZATION_SIZE;
+    json_t *result = rky_report_result(run, failure, run->meta.generation + 1, large);
     char *text = result != NULL ? compact_text(result) : NULL;
-    if (text != NULL && strlen(text) > RKY_RESULT_MAX) {
+    if (text != NULL && !large && strlen(text) > RKY_RESULT_MAX) {
         rky_free(text);
         json_decref(result);
         result = rky_report_result(run, failure, run->meta.generation + 1, true);

@@ -102,7 +102,8 @@ struct rky_run {
     struct rky_filter plan_filter; /**< owned, apply only */
     bool full_refresh;
     char plan_id[RKY_SHA256_HEX];
-    char *plan_payload;
+    char config_sha256[RKY_SHA256_HEX];
+    char *plan_payload;              /**< as built now; NULL for a run */
     char *loaded_payload; /**< as stored when the plan was made; apply only */
     json_t *plan_display;
     json_t *plan_differences; /**< array of texts, apply only */
