@@ -37,7 +37,7 @@ static int show_result(const struct rky_cli *cli, const struct rky_job_outcome *
     if (result == NULL)
         return RKY_ERR_BUG;
     int rc = cli->json ? print_result_json(cli, outcome, result, err)
-                       : rky_cli_report_result(cli, result, err);
+                       : rky_cli_report_result(cli, result, outcome->error.message, err);
     json_decref(result);
     if (rc == 0 && outcome->error.code != 0) {
         fflush(stdout);

@@ -18,15 +18,16 @@
 #define RATE_EVERY_MS 1000
 #define BAR_CELLS 20
 
-/* Rows per second over the last second: an average since the start would hide that it stands. */
+/* Rows per second over the last second: an average since the start would hide that it stands. The
+ * first second has nothing better than that average. */
 static void update_rate(struct rky_progress_line *line, const struct rky_progress *progress)
 {
     int64_t span_ms = progress->elapsed_ms - line->rate_ms;
-    if (span_ms < RATE_EVERY_MS && line->rate_ms != 0)
+    if (span_ms <= 0 || (line->rate_ms != 0 && span_ms < RATE_EVERY_MS))
         return;
-    if (span_ms > 0)
-        line->rows_per_second =
-            (double)(progress->rows - line->rate_rows) * 1000.0 / (double)span_ms;
+    line->rows_per_second = (double)(progress->rows - line->rate_rows) * 1000.0 / (double)span_ms;
+    if (span_ms < RATE_EVERY_MS)
+        return;
     line->rate_rows = progress->rows;
     line->rate_ms = progress->elapsed_ms;
 }

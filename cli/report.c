@@ -52,7 +52,7 @@ static void add_materialization(struct rky_columns *columns, const json_t *item)
                          rky_number_text(rky_member_integer(item, "late_rows"), late));
     if (json_is_true(json_object_get(item, "reconciled")))
         rky_columns_note(columns, RKY_PAINT_DIM,
-                         "  found done in the target; nothing was copied again");
+                         "  watermark taken over from the target's own metadata");
     note_warnings(columns, json_object_get(item, "warnings"));
 }
 
@@ -75,13 +75,17 @@ static int print_tables(const struct rky_cli *cli, const json_t *result, struct 
 /* --- what a person should look at ----------------------------------------------------------------
  */
 
-static void note_errors(struct rky_columns *notes, const json_t *result)
+/* @param told a message that is printed elsewhere. Failed checks have lines of their own. */
+static void note_errors(struct rky_columns *notes, const json_t *result, const char *told)
 {
     size_t i = 0;
     const json_t *item = NULL;
     json_array_foreach(json_object_get(result, "errors"), i, item)
     {
         const char *table = rky_member_text(item, "table", NULL);
+        if (strcmp(rky_member_text(item, "failure_kind", ""), "check-failed") == 0 ||
+            (table == NULL && strcmp(rky_member_text(item, "error", ""), told) == 0))
+            continue;
         rky_columns_note(notes, RKY_PAINT_RED, "failed: %s%s%s (%s%s)", table == NULL ? "" : table,
                          table == NULL ? "" : ": ", rky_member_text(item, "error", ""),
                          rky_member_text(item, "failure_kind", "unknown"),
@@ -132,10 +136,11 @@ static void note_findings(struct rky_columns *notes, const json_t *result)
     note_warnings(notes, json_object_get(result, "warnings"));
 }
 
-static int print_notes(const struct rky_cli *cli, const json_t *result, struct rky_error *err)
+static int print_notes(const struct rky_cli *cli, const json_t *result, const char *told,
+                       struct rky_error *err)
 {
     struct rky_columns notes = {.align = ""};
-    note_errors(&notes, result);
+    note_errors(&notes, result, told);
     note_checks(&notes, result);
     note_findings(&notes, result);
     int rc = rky_columns_print(&notes, stdout, cli->color_out, err);
@@ -151,8 +156,9 @@ static void print_summary(const struct rky_cli *cli, const json_t *result)
                            : strcmp(status, "partial") == 0 ? RKY_PAINT_YELLOW
                                                             : RKY_PAINT_RED;
     char rows[RKY_NUMBER_TEXT_MAX], time[RKY_NUMBER_TEXT_MAX];
-    printf("%s%s%s: %" PRId64 " tables copied", rky_paint_on(cli->color_out, paint), status,
-           rky_paint_off(cli->color_out, paint), rky_member_integer(result, "tables_copied"));
+    int64_t copied = rky_member_integer(result, "tables_copied");
+    printf("%s%s%s: %" PRId64 " %s copied", rky_paint_on(cli->color_out, paint), status,
+           rky_paint_off(cli->color_out, paint), copied, copied == 1 ? "table" : "tables");
     if (rky_member_integer(result, "tables_failed") > 0)
         printf(", %" PRId64 " failed", rky_member_integer(result, "tables_failed"));
     if (rky_member_integer(result, "tables_skipped") > 0)
@@ -167,11 +173,12 @@ static void print_summary(const struct rky_cli *cli, const json_t *result)
                duplicate);
 }
 
-int rky_cli_report_result(const struct rky_cli *cli, const json_t *result, struct rky_error *err)
+int rky_cli_report_result(const struct rky_cli *cli, const json_t *result, const char *told,
+                          struct rky_error *err)
 {
     int rc = print_tables(cli, result, err);
     if (rc == 0)
-        rc = print_notes(cli, result, err);
+        rc = print_notes(cli, result, told, err);
     if (rc == 0)
         print_summary(cli, result);
     return rc;

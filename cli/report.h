@@ -12,7 +12,7 @@
 
 /** @brief Result of a run or apply: one line per table, what went wrong, a summary. */
 RKY_MUST_CHECK int rky_cli_report_result(const struct rky_cli *cli, const json_t *result,
-                                         struct rky_error *err);
+                                         const char *told, struct rky_error *err);
 /** @brief A plan: per table action, window, rows, SQL and warnings; the id last. */
 RKY_MUST_CHECK int rky_cli_report_plan(const struct rky_cli *cli, const json_t *plan,
                                        struct rky_error *err);

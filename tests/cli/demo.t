@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091,SC2154 # lib.sh sets status, stdout, stderr and the programs
+# shellcheck disable=SC1091,SC2119,SC2154,SC2317 # lib.sh sets status, stdout, stderr and the programs
 # rocky demo: the whole story, and nothing left behind when it is interrupted.
 . "${top_srcdir:-.}/tests/cli/lib.sh"
 
@@ -43,15 +43,13 @@ like "$directory" "^$work/rocky-demo\." "it works in a temporary directory"
 
 start demo "$rocky" demo --directory stopped
 wait_for 30 grep -q "by worker" "$work/demo.out"
-kill -INT "$started"
-wait "$started"
-is "$?" 130 "an interrupted demo ends with 130"
+stop INT
+is "$status" 130 "an interrupted demo ends with 130"
 is "$(left_over "$work/stopped")" "" "and leaves no process"
 
 start demo "$rocky" demo --directory killed
 wait_for 30 grep -q "by worker" "$work/demo.out"
-kill -KILL "$started"
-wait "$started" 2>/dev/null
+stop KILL
 none_left() { [ -z "$(left_over "$work/killed")" ]; }
 wait_for 10 none_left
 ok $? "a killed demo leaves no process either"

@@ -173,6 +173,21 @@ start() {
     started_pids+=("$started")
 }
 
+# stop NAME-OF-SIGNAL: the process that was started last; its status in $status.
+stop() {
+    kill -"$1" "$started" 2>/dev/null
+    wait "$started" 2>/dev/null
+    status=$?
+}
+
+# hold_lock FILE: another process takes the lock of a state file; `stop TERM` releases it.
+hold_lock() {
+    # shellcheck disable=SC2016 # expanded in that bash
+    start holder bash -c 'exec 9<>"$1" && flock 9 && printf "%s\n" "$$" >"$1" && exec sleep 600' \
+        bash "$1.lock"
+    wait_for 10 grep -qx "$started" "$1.lock"
+}
+
 # wait_for SECONDS COMMAND...: until the command succeeds; fails when the time is over.
 wait_for() {
     local deadline=$((SECONDS + $1 + 1))

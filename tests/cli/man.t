@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091,SC2154 # lib.sh sets status, stdout, stderr and the programs
+# shellcheck disable=SC1091,SC2119,SC2154 # lib.sh sets status, stdout, stderr and the programs
 # The manual pages: what the tables say is what they say, they render without a warning, and their
 # exit codes are those of the one table.
 . "${top_srcdir:-.}/tests/cli/lib.sh"
@@ -34,7 +34,7 @@ is "$documented" "$(printf '%s\n' "$codes" | grep -vx 3)" "every exit code is in
 
 "$rocky" --help | sed -n 's/^ *\(-[a-zA-Z], \)\? *--\([a-z-]*\).*/\2/p' >help.options
 while read -r option; do
-    grep -q -- "\\\\-\\\\-${option//-/\\\\\\\\-}" "$pages/rocky.1"
+    grep -qF -- "\-\-${option//-/\\-}" "$pages/rocky.1"
     ok $? "rocky.1 has --$option"
 done <help.options
 

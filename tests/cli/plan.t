@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091,SC2154 # lib.sh sets status, stdout, stderr and the programs
+# shellcheck disable=SC1091,SC2119,SC2154 # lib.sh sets status, stdout, stderr and the programs
 # rocky plan and apply, as the product document uses them, and every plan that is refused.
 . "${top_srcdir:-.}/tests/cli/lib.sh"
 
@@ -81,7 +81,7 @@ new_plan() {
 plan=null
 refused "unknown" "with no id at all"
 plan=$(printf '%064d' 7)
-refused "unknown" "that nobody made"
+refused "not known" "that nobody made"
 
 add_rows fivetran src__acme__us_west__shopify orders 10
 new_plan --expires 1s

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091,SC2154 # lib.sh sets status, stdout, stderr and the programs
+# shellcheck disable=SC1091,SC2119,SC2154 # lib.sh sets status, stdout, stderr and the programs
 # State files that are not ours, broken, from a newer version, of another namespace, or in use:
 # refused with a clear message and the documented exit code, and left as they are.
 . "${top_srcdir:-.}/tests/cli/lib.sh"
@@ -52,14 +52,14 @@ run_rocky --state-path directory.db state
 [ "$status" -ne 0 ]
 ok $? "a directory is no state file"
 
-run_rocky --state-path /nonexistent/folder/s.db run
-[ "$status" -ne 0 ]
-ok $? "a state file in a directory that does not exist is refused or made"
-like "$stderr$stdout" "/nonexistent/folder" "and the path is named"
+touch file
+run_rocky --state-path file/s.db run
+is "$status" 1 "a state file below a file is a failure"
+like "$stderr" "'file" "and the path is named"
+run_rocky --state-path new/folder/s.db run
+is "$status" 0 "directories that are missing are made"
 
-start holder flock good.db.lock sleep 30
-wait_for 5 bash -c '! flock -n good.db.lock true'
-printf '%s\n' "$started" >good.db.lock
+hold_lock good.db
 for command in run plan "history accept --table acme_warehouse.staging__us_west__shopify.orders"; do
     # shellcheck disable=SC2086
     run_rocky --state-path good.db $command
@@ -68,8 +68,7 @@ for command in run plan "history accept --table acme_warehouse.staging__us_west_
 done
 run_rocky --state-path good.db history
 is "$status" 0 "history reads it"
-kill "$started"
-wait "$started" 2>/dev/null
+stop TERM
 run_rocky --state-path good.db run
 is "$status" 0 "and the next run works"
 

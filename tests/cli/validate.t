@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC1091,SC2154 # lib.sh sets status, stdout, stderr and the programs
+# shellcheck disable=SC1091,SC2119,SC2154 # lib.sh sets status, stdout, stderr and the programs
 # rocky validate: every problem at once, with its place and the fix.
 . "${top_srcdir:-.}/tests/cli/lib.sh"
 
