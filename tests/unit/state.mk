@@ -18,3 +18,9 @@ tests_unit_test_ledger_open_LDADD = $(LEDGER_TEST_LDADD)
 tests_unit_test_ledger_locks_SOURCES = tests/unit/test_ledger_locks.c $(LEDGER_TEST_KIT)
 tests_unit_test_ledger_locks_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_ledger_locks_LDADD = $(LEDGER_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_ledger_faults
+tests_unit_test_ledger_faults_SOURCES = tests/unit/test_ledger_faults.c $(LEDGER_TEST_KIT) \
+	tests/kit/fault_vfs.c tests/kit/fault_vfs.h
+tests_unit_test_ledger_faults_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_faults_LDADD = $(LEDGER_TEST_LDADD)
