@@ -10,7 +10,8 @@ common_librkycommon_la_SOURCES = \
 common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(TOMLPLUSPLUS_CFLAGS)
 common_librkycommon_la_SOURCES += common/strings.c common/frame.c common/frame.h
 
-# rocky.toml
+# rocky.toml. toml++ needs C++17, which is not every compiler's default.
+common_librkycommon_la_CXXFLAGS = $(AM_CXXFLAGS) -std=gnu++17
 common_librkycommon_la_SOURCES += \
 	common/toml.cpp common/template.c common/template.h \
 	common/config_internal.h common/config_digest.c common/config_interpolate.c \

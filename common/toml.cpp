@@ -128,7 +128,7 @@ trees convert_table(const toml::table &table)
     std::vector<entry> entries;
     for (auto &&[key, node] : table)
         entries.push_back({&key, &node});
-    std::stable_sort(entries.begin(), entries.end(), [](const entry &a, const entry &b) {
+    std::sort(entries.begin(), entries.end(), [](const entry &a, const entry &b) {
         return a.key->source().begin < b.key->source().begin;
     });
 

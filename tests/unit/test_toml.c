@@ -197,17 +197,16 @@ END_TEST
 
 START_TEST(test_a_long_message_is_not_cut_inside_a_character)
 {
-    char text[1024] = "";
+    char line[600] = "";
+    char text[2 * sizeof(line)];
     json_t *value = NULL;
     json_t *positions = NULL;
     struct rky_toml_fault fault = {0};
-    /* Shift by one byte, so that one of the two cuts would fall inside. */
-    strcat(text, _i == 0 ? "'" : "'x");
+    /* Shifted by one byte, one of the two cuts would fall inside. */
+    strcat(line, _i == 0 ? "'" : "'x");
     for (int i = 0; i < 200; i++)
-        strcat(text, "é");
-    strcat(text, "' = 1\n");
-    size_t half = strlen(text);
-    memcpy(text + half, text, half + 1);
+        strcat(line, "é");
+    (void)snprintf(text, sizeof(text), "%.500s' = 1\n%.500s' = 1\n", line, line);
 
     int rc = rky_toml_parse(text, strlen(text), &value, &positions, &fault);
 
@@ -220,13 +219,12 @@ START_TEST(test_a_long_message_is_not_cut_inside_a_character)
 }
 END_TEST
 
-START_TEST(test_every_failed_allocation_is_reported_or_harmless)
+START_TEST(test_every_failed_allocation_is_reported)
 {
     json_t *whole = NULL;
     json_t *whole_positions = NULL;
     long nth = 0;
     bool happened = true;
-    int reported = 0;
     json_set_alloc_funcs(json_malloc, free);
     parse(EVERYTHING, &whole, &whole_positions);
 
@@ -239,17 +237,15 @@ START_TEST(test_every_failed_allocation_is_reported_or_harmless)
         happened = fail_countdown == 0;
         fail_countdown = 0;
 
-        /* A sort that gets no scratch memory sorts without. */
-        ck_assert_msg(rc == RKY_OK || rc == RKY_ERR_NOMEM, "allocation %ld: %d %s", nth, rc,
+        ck_assert_msg(rc == (happened ? RKY_ERR_NOMEM : RKY_OK), "allocation %ld: %d %s", nth, rc,
                       fault.message);
-        reported += rc == RKY_ERR_NOMEM ? 1 : 0;
         ck_assert_int_eq(rc == RKY_OK, json_equal(value, whole));
         ck_assert_int_eq(rc == RKY_OK, json_equal(positions, whole_positions));
         json_decref(value);
         json_decref(positions);
     }
 
-    ck_assert_int_gt(reported, 200);
+    ck_assert_int_gt(nth, 200);
     json_decref(whole);
     json_decref(whole_positions);
 }
@@ -266,7 +262,7 @@ static Suite *suite(void)
                         (int)(sizeof(FAULTS) / sizeof(FAULTS[0])));
     tcase_add_test(tcase, test_a_thousand_brackets_are_refused);
     tcase_add_loop_test(tcase, test_a_long_message_is_not_cut_inside_a_character, 0, 2);
-    tcase_add_test(tcase, test_every_failed_allocation_is_reported_or_harmless);
+    tcase_add_test(tcase, test_every_failed_allocation_is_reported);
     suite_add_tcase(suite, tcase);
     return suite;
 }
