@@ -14,10 +14,22 @@
 
 #include "common/clock.h"
 #include "common/ids.h"
+#include "common/mem.h"
 #include "schemas/job.h"
 
 /** The last millisecond of the year 9999. */
 #define LAST_MILLISECOND INT64_C(253402300799999)
+
+/**
+ * Whether there is memory for a tree of a body of this size. jansson drops bytes of a string, and
+ * says nothing, when its buffer cannot grow; a good job would become a dead letter or another job.
+ */
+static bool memory_suffices(size_t length)
+{
+    void *reserve = rky_malloc(4096 + 16 * length);
+    rky_free(reserve);
+    return reserve != NULL;
+}
 
 /* Greatest nesting of brackets outside strings; stops as soon as it is too much. */
 static bool too_deep(const char *bytes, size_t length)
@@ -87,6 +99,8 @@ int rky_body_parse(const char *bytes, size_t length, json_t **ret_json, const ch
                        RKY_JOB_DEPTH_MAX);
         return refuse(ret_reason, "too_deep");
     }
+    if (!memory_suffices(length))
+        return rky_fail_nomem(err);
     json_error_t syntax = {0};
     json_t *json = json_loadb(bytes, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &syntax);
     if (json == NULL)

@@ -2,10 +2,10 @@
 /*
  * Job requests: what a producer puts on the jobs topic and a worker takes from it.
  *
- * Decoding trusts nothing: sizes, depth, UTF-8, NUL bytes, required headers, the key and the body
- * are checked in that order, and the first thing wrong becomes a dead-letter reason. A job names a
- * pipeline and a namespace of the worker's own configuration; it can carry no SQL, path, URL or
- * credential.
+ * Decoding trusts nothing: sizes, headers, the body's bytes (NUL, UTF-8, depth), its syntax,
+ * version, forbidden fields, shape, and at last the key are checked in that order, and the first
+ * thing wrong becomes the reason of a dead letter. A job names a pipeline and a namespace of the
+ * worker's own configuration; it can carry no SQL, path, URL or credential.
  */
 #ifndef RKY_SCHEMAS_JOB_H
 #define RKY_SCHEMAS_JOB_H

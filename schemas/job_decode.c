@@ -44,7 +44,7 @@ static int reject(struct decoding *decoding, const char *reason, const char *for
     va_end(args);
     /* The message may quote the input, cut anywhere; it goes into headers, logs and JSON. */
     for (char *c = decoding->rejection.message; *c != '\0'; c++) {
-        if (*c < 0x20 || *c == 0x7f)
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
             *c = '?';
     }
     return RKY_ERR_DECODE;

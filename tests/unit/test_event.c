@@ -158,6 +158,24 @@ START_TEST(a_body_of_garbage_is_an_error)
 }
 END_TEST
 
+START_TEST(a_body_of_many_megabytes_is_not_parsed)
+{
+    struct rky_message message = {0};
+    struct rky_error err = {0};
+    json_t *body = NULL;
+    size_t size = (size_t)5 * 1024 * 1024;
+    char *spaces = malloc(size);
+    ck_assert_ptr_nonnull(spaces);
+    memset(spaces, ' ', size);
+    spaces[0] = '1';
+    ck_assert_int_eq(rky_message_set(&message, NULL, 0, spaces, size, NULL), 0);
+    ck_assert_int_eq(rky_event_body(&message, &body, &err), RKY_ERR_DECODE);
+    ck_assert_ptr_nonnull(strstr(err.message, "at most"));
+    rky_message_done(&message);
+    free(spaces);
+}
+END_TEST
+
 static const struct rky_dead_letter letter = {
     .reason = "malformed_json",
     .message = "malformed JSON at line 1, column 2",
@@ -307,6 +325,7 @@ static Suite *suite(void)
     tcase_add_test(t, other_messages_of_the_topic_are_told_apart);
     tcase_add_test(t, a_result_that_does_not_say_which_or_how_is_an_error);
     tcase_add_test(t, a_body_of_garbage_is_an_error);
+    tcase_add_test(t, a_body_of_many_megabytes_is_not_parsed);
     tcase_add_test(t, a_dead_letter_is_the_original_and_says_why);
     tcase_add_test(t, a_second_dead_letter_tells_only_its_own_story);
     tcase_add_test(t, what_is_too_large_is_cut_and_says_what_it_was);

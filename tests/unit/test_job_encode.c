@@ -293,6 +293,17 @@ START_TEST(a_wrong_line_is_a_usage_error_that_says_why)
 }
 END_TEST
 
+START_TEST(a_line_of_more_than_a_body_is_refused_unread)
+{
+    struct rky_fake_clock clock = ten_oclock();
+    struct rky_job job = {0};
+    struct rky_error err = {0};
+    ck_assert_int_eq(rky_job_from_line("", RKY_JOB_BODY_MAX + 1, &clock.base, &job, &err),
+                     RKY_ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(err.message, "expected at most"));
+}
+END_TEST
+
 START_TEST(types_have_names)
 {
     ck_assert_str_eq(rky_job_type_name(RKY_JOB_RUN), "run");
@@ -318,6 +329,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_line_is_filled_in);
     tcase_add_loop_test(t, a_wrong_line_is_a_usage_error_that_says_why, 0,
                         (int)(sizeof(wrong_lines) / sizeof(wrong_lines[0])));
+    tcase_add_test(t, a_line_of_more_than_a_body_is_refused_unread);
     tcase_add_test(t, types_have_names);
     suite_add_tcase(s, t);
     return s;
