@@ -183,6 +183,9 @@ static int track(struct rky_dispatcher *dispatcher, struct rky_task *task)
     if (rc != 0)
         return rc;
     task->epoch = partition->epoch;
+    /* At once, not at the next review: messages come faster than reviews. */
+    if (!partition->paused && rky_assignment_wants_pause(&dispatcher->assignment, partition))
+        rky_dispatcher_review_pauses(dispatcher);
     return seen == RKY_SEEN_NEW;
 }
 

@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+check_PROGRAMS += tests/unit/test_tracker tests/unit/test_lanes
+tests_unit_test_tracker_SOURCES = tests/unit/test_tracker.c
+tests_unit_test_tracker_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_tracker_LDADD = $(TEST_LIBS) worker/librkyworker.la $(COMMON_LIBS)
+tests_unit_test_lanes_SOURCES = tests/unit/test_lanes.c
+tests_unit_test_lanes_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_lanes_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
+
+check_PROGRAMS += tests/unit/test_dispatcher
+tests_unit_test_dispatcher_SOURCES = tests/unit/test_dispatcher.c \
+	tests/unit/worker_kit.c tests/unit/worker_kit.h
+tests_unit_test_dispatcher_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_dispatcher_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
