@@ -24,3 +24,15 @@ tests_unit_test_ledger_faults_SOURCES = tests/unit/test_ledger_faults.c $(LEDGER
 	tests/kit/fault_vfs.c tests/kit/fault_vfs.h
 tests_unit_test_ledger_faults_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_ledger_faults_LDADD = $(LEDGER_TEST_LDADD)
+
+# Golden files are written once by their program and never again.
+check_PROGRAMS += tests/unit/test_ledger_golden
+tests_unit_test_ledger_golden_SOURCES = tests/unit/test_ledger_golden.c $(LEDGER_TEST_KIT)
+tests_unit_test_ledger_golden_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_golden_LDADD = $(LEDGER_TEST_LDADD)
+EXTRA_PROGRAMS += tests/golden/ledger-v1
+tests_golden_ledger_v1_SOURCES = tests/golden/ledger-v1.c
+tests_golden_ledger_v1_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_golden_ledger_v1_LDADD = $(STATE_LIBS)
+CLEANFILES += tests/golden/ledger-v1
+EXTRA_DIST += tests/golden/ledger-v1.db
