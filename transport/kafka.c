@@ -7,6 +7,8 @@
 
 #include "transport/kafka_internal.h"
 
+#include <time.h>
+
 #include "common/mem.h"
 
 static void free_kafka(struct rky_kafka *kafka)
@@ -15,6 +17,8 @@ static void free_kafka(struct rky_kafka *kafka)
         rky_free(kafka->topics[i].name);
     rky_free(kafka->topics);
     rky_free(kafka->client_id);
+    (void)pthread_cond_destroy(&kafka->pulse_stop);
+    (void)pthread_mutex_destroy(&kafka->pulse_mutex);
     (void)pthread_mutex_destroy(&kafka->topics_mutex);
     rky_kafka_health_done(&kafka->health);
     rky_free(kafka);
@@ -63,6 +67,19 @@ static int try_consumer_settings(struct rky_kafka *kafka, struct rky_error *err)
     return rc;
 }
 
+/* Locks with default attributes cannot fail on Linux; a condition needs the monotonic clock. */
+static void init_locks(struct rky_kafka *kafka)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_mutex_init(&kafka->health.mutex, NULL);
+    (void)pthread_mutex_init(&kafka->topics_mutex, NULL);
+    (void)pthread_mutex_init(&kafka->pulse_mutex, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&kafka->pulse_stop, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
 int rky_kafka_open(const struct rky_queue_config *queue, const char *client_id, struct rky_log *log,
                    struct rky_transport **ret_transport, struct rky_error *err)
 {
@@ -74,21 +91,14 @@ int rky_kafka_open(const struct rky_queue_config *queue, const char *client_id, 
     kafka->queue = queue;
     kafka->log = log;
     atomic_init(&kafka->stop, false);
-    int failed = pthread_mutex_init(&kafka->topics_mutex, NULL);
-    if (failed != 0) {
-        rky_free(kafka);
-        return rky_fail_errno(err, failed, "cannot make a mutex");
-    }
-    int rc = rky_kafka_health_init(&kafka->health, err);
-    if (rc != RKY_OK) {
-        (void)pthread_mutex_destroy(&kafka->topics_mutex);
-        rky_free(kafka);
-        return rc;
-    }
+    atomic_init(&kafka->silent, false);
+    init_locks(kafka);
     kafka->client_id = rky_strdup(client_id);
-    rc = kafka->client_id != NULL ? try_consumer_settings(kafka, err) : rky_fail_nomem(err);
+    int rc = kafka->client_id != NULL ? try_consumer_settings(kafka, err) : rky_fail_nomem(err);
     if (rc == RKY_OK)
         rc = rky_kafka_publisher_start(kafka, err);
+    if (rc == RKY_OK)
+        rc = rky_kafka_pulse_start(kafka, err);
     if (rc != RKY_OK) {
         close_kafka(&kafka->base);
         return rc;

@@ -24,7 +24,6 @@
 struct wanted {
     const struct rky_topic_spec *spec;
     int partitions; /**< as found, 0 = missing */
-    bool by_name;   /**< the broker makes a topic when it is asked for */
 };
 
 static int remember(struct rky_kafka *kafka, const char *topic, int partitions,
@@ -219,9 +218,7 @@ static int create(struct rky_kafka *kafka, struct wanted *wanted,
         event != NULL ? rd_kafka_event_CreateTopics_result(event) : NULL;
     rd_kafka_resp_err_t code =
         event != NULL ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
-    if (code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) {
-        wanted->by_name = true;
-    } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR || result == NULL) {
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR || result == NULL) {
         rc = metadata_failed(kafka, code, timeout_ms, err);
     } else {
         const rd_kafka_topic_result_t *const *results =
@@ -249,6 +246,18 @@ static int missing(const struct wanted *wanted, size_t count, const char **ret_n
     return found;
 }
 
+/* librdkafka's mock cluster has no administration, and names a controller that does not exist: a
+ * request to it would wait for that controller until it times out. */
+static bool is_embedded(struct rky_kafka *kafka, const struct rky_deadline *deadline)
+{
+    char *cluster =
+        rd_kafka_clusterid(kafka->producer, rky_kafka_ms(rky_deadline_left_ms(deadline)));
+    bool embedded = cluster != NULL && strncmp(cluster, "mockCluster", 11) == 0;
+    if (cluster != NULL)
+        rd_kafka_mem_free(kafka->producer, cluster);
+    return embedded;
+}
+
 static int create_missing(struct rky_kafka *kafka, struct wanted *wanted, size_t count,
                           const struct rky_deadline *deadline, int64_t timeout_ms,
                           struct rky_error *err)
@@ -256,8 +265,9 @@ static int create_missing(struct rky_kafka *kafka, struct wanted *wanted, size_t
     const char *name = NULL;
     const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
     int rc = RKY_OK;
+    bool by_name = is_embedded(kafka, deadline);
     /* A topic whose limit follows another's comes after that one. */
-    for (int dependent = 0; dependent < 2; dependent++)
+    for (int dependent = 0; !by_name && dependent < 2; dependent++)
         for (size_t i = 0; rc == RKY_OK && i < count; i++)
             if (wanted[i].partitions == 0 &&
                 (wanted[i].spec->twice_the_limit_of != NULL) == (dependent == 1))
@@ -270,7 +280,7 @@ static int create_missing(struct rky_kafka *kafka, struct wanted *wanted, size_t
                             "%.1f s",
                             name, (double)timeout_ms / 1000.0);
         for (size_t i = 0; rc == RKY_OK && i < count; i++)
-            if (wanted[i].partitions == 0 && wanted[i].by_name)
+            if (wanted[i].partitions == 0 && by_name)
                 rc = ask_by_name(kafka, wanted[i].spec->name, deadline, timeout_ms, err);
         if (rc == RKY_OK)
             rc = look(kafka, wanted, count, deadline, timeout_ms, err);
@@ -329,6 +339,26 @@ int rky_kafka_partitions(struct rky_kafka *kafka, const char *topic, int64_t tim
                         kafka->queue->brokers);
     *ret_count = wanted.partitions;
     return RKY_OK;
+}
+
+int rky_kafka_range(rd_kafka_t *handle, const char *topic, int partition,
+                    const struct rky_deadline *deadline, int64_t *ret_low, int64_t *ret_high,
+                    struct rky_error *err)
+{
+    const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
+    for (;;) {
+        bool transient = false;
+        rd_kafka_resp_err_t code =
+            rd_kafka_query_watermark_offsets(handle, topic, partition, ret_low, ret_high,
+                                             rky_kafka_ms(rky_deadline_left_ms(deadline)));
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return RKY_OK;
+        (void)rky_kafka_code(code, &transient);
+        if (!transient || rky_deadline_left_ms(deadline) == 0)
+            return rky_kafka_fail(err, code, "topic '%s': no offsets of partition %d", topic,
+                                  partition);
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 int rky_kafka_partition_of(struct rky_transport *transport, const char *topic, const void *key,

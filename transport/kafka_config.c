@@ -232,12 +232,12 @@ int rky_kafka_handle(struct rky_kafka *kafka, enum rky_kafka_role role, rd_kafka
     if (rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE)
         return rky_kafka_fail(err, RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE,
                               "the Kafka client cannot start: %s", why);
-    /* Settings that only disagree with each other come out here; name the line that took part. */
-    int line = 0;
-    for (size_t i = 0; line == 0 && i < kafka->queue->kafka_count; i++)
+    /* Settings that only disagree with each other come out here; name the lines that took part. */
+    char lines[128] = "";
+    for (size_t i = 0, used = 0; i < kafka->queue->kafka_count && used < sizeof(lines); i++)
         if (strstr(why, kafka->queue->kafka[i].name) != NULL)
-            line = kafka->queue->kafka[i].line;
-    if (line > 0)
-        return rky_fail(err, RKY_ERR_CONFIG, "line %d: queue.kafka is refused: %s", line, why);
-    return rky_fail(err, RKY_ERR_CONFIG, "the Kafka settings are refused: %s", why);
+            used += (size_t)snprintf(lines + used, sizeof(lines) - used, "%sline %d",
+                                     used > 0 ? ", " : "", kafka->queue->kafka[i].line);
+    return rky_fail(err, RKY_ERR_CONFIG, "%s%squeue.kafka is refused: %s", lines,
+                    lines[0] != '\0' ? ": " : "", why);
 }

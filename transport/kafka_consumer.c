@@ -244,6 +244,7 @@ static void await_first_assignment(struct rky_kafka_consumer *consumer,
 
 static void leave_group(struct rky_kafka_consumer *consumer, const struct rky_deadline *deadline)
 {
+    consumer->closing = true;
     rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->handle);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->handle, queue);
     if (error != NULL) {
@@ -251,9 +252,14 @@ static void leave_group(struct rky_kafka_consumer *consumer, const struct rky_de
                       rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
     } else {
+        /* Messages that were fetched come out here, too; the call that only serves callbacks
+         * aborts on them. */
         while (rd_kafka_consumer_closed(consumer->handle) == 0 &&
-               rky_deadline_left_ms(deadline) > 0)
-            (void)rd_kafka_queue_poll_callback(queue, CLOSE_SLICE_MS);
+               rky_deadline_left_ms(deadline) > 0) {
+            rd_kafka_message_t *record = rd_kafka_consume_queue(queue, CLOSE_SLICE_MS);
+            if (record != NULL)
+                rd_kafka_message_destroy(record);
+        }
     }
     rd_kafka_queue_destroy(queue);
 }

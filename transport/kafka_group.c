@@ -19,6 +19,7 @@
 
 #define COMMITTED_TIMEOUT_MS 5000
 #define WATERMARK_TIMEOUT_MS 1000
+#define LAG_TIMEOUT_MS 100
 
 struct rky_kafka_partition *rky_kafka_group_find(struct rky_kafka_consumer *consumer,
                                                  const char *topic, int partition)
@@ -64,12 +65,13 @@ static int add_partition(struct rky_kafka_consumer *consumer, const char *topic,
 }
 
 /* Where a partition without a committed offset begins; -1 when the broker does not say in time. */
-static int64_t beginning_of(rd_kafka_t *handle, const char *topic, int partition)
+static int64_t beginning_of(rd_kafka_t *handle, const char *topic, int partition,
+                            int64_t timeout_ms)
 {
-    int64_t low = 0, high = 0;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(handle, topic, partition, &low,
-                                                                &high, WATERMARK_TIMEOUT_MS);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? low : -1;
+    struct rky_deadline deadline = rky_deadline_in(rky_clock_real(), timeout_ms);
+    int64_t low = -1, high = -1;
+    int rc = rky_kafka_range(handle, topic, partition, &deadline, &low, &high, NULL);
+    return rc == RKY_OK ? low : -1;
 }
 
 /* Commit metadata as text; librdkafka keeps it with a length. @return owned or NULL. */
@@ -106,9 +108,9 @@ static int take_over(struct rky_kafka_consumer *consumer, rd_kafka_topic_partiti
         int64_t committed = -1, start = -1;
         if (found != NULL && found->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             committed = found->offset >= 0 ? found->offset : -1;
-            start = committed >= 0
-                        ? committed
-                        : beginning_of(consumer->handle, element->topic, element->partition);
+            start = committed >= 0 ? committed
+                                   : beginning_of(consumer->handle, element->topic,
+                                                  element->partition, WATERMARK_TIMEOUT_MS);
             element->offset = start >= 0 ? start : RD_KAFKA_OFFSET_BEGINNING;
             texts[i] = metadata_of(found);
         } else {
@@ -143,6 +145,9 @@ static void on_assigned(struct rky_kafka_consumer *consumer, rd_kafka_topic_part
         rky_log_write(consumer->kafka->log, RKY_LOG_WARN, NULL, "kafka: assignment refused: %s",
                       rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
+        for (size_t i = 0; i < count; i++)
+            remove_partition(consumer, list->elems[i].topic, list->elems[i].partition);
+        goto out;
     }
     /* A partition that was paused when it left comes back paused. */
     (void)rd_kafka_resume_partitions(consumer->handle, list);
@@ -162,22 +167,28 @@ static void on_revoked(struct rky_kafka_consumer *consumer, rd_kafka_topic_parti
     if (positions == NULL) {
         give_up(consumer);
     } else {
+        size_t told = 0;
         for (size_t i = 0; i < count; i++) {
             const rd_kafka_topic_partition_t *element = &list->elems[i];
             const struct rky_kafka_partition *ours =
                 rky_kafka_group_find(consumer, element->topic, element->partition);
-            positions[i] = (struct rky_position){.topic = element->topic,
-                                                 .partition = element->partition,
-                                                 .offset = ours != NULL ? ours->committed : -1};
+            if (ours != NULL)
+                positions[told++] = (struct rky_position){.topic = element->topic,
+                                                          .partition = element->partition,
+                                                          .offset = ours->committed};
         }
-        if (consumer->callbacks.revoked != NULL && count > 0)
-            consumer->callbacks.revoked(consumer->callbacks.context, positions, count, lost);
+        if (consumer->callbacks.revoked != NULL && told > 0)
+            consumer->callbacks.revoked(consumer->callbacks.context, positions, told, lost);
     }
     for (size_t i = 0; i < count; i++)
         remove_partition(consumer, list->elems[i].topic, list->elems[i].partition);
     rd_kafka_error_t *error = rd_kafka_incremental_unassign(consumer->handle, list);
-    if (error != NULL)
-        rd_kafka_error_destroy(error); /* already gone */
+    if (error != NULL) {
+        /* Some were never taken over; closing waits until somebody lets go of all. */
+        if (consumer->closing)
+            (void)rd_kafka_assign(consumer->handle, NULL);
+        rd_kafka_error_destroy(error);
+    }
     rky_free(positions);
 }
 
@@ -187,7 +198,10 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
     struct rky_kafka_consumer *consumer = ((struct rky_kafka_scope *)opaque)->consumer;
     switch (code) {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
-        on_assigned(consumer, list);
+        /* One that was under way when closing began: an answer would count as the one to the
+         * revocation that follows, and the group be left before its commits. */
+        if (!consumer->closing)
+            on_assigned(consumer, list);
         break;
     case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
         on_revoked(consumer, list);
@@ -342,9 +356,13 @@ int64_t rky_kafka_lag(struct rky_consumer *base)
     if (!consumer->assigned_once)
         return -1;
     for (size_t i = 0; i < consumer->partition_count; i++) {
-        const struct rky_kafka_partition *ours = &consumer->partitions[i];
-        int64_t low = -1, high = -1, from = ours->committed >= 0 ? ours->committed : ours->start;
-        /* What the last fetch told; no request is made here. */
+        struct rky_kafka_partition *ours = &consumer->partitions[i];
+        int64_t low = -1, high = -1;
+        if (ours->committed < 0 && ours->start < 0)
+            ours->start =
+                beginning_of(consumer->handle, ours->topic, ours->partition, LAG_TIMEOUT_MS);
+        int64_t from = ours->committed >= 0 ? ours->committed : ours->start;
+        /* What the last fetch told; no request is made for it. */
         rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(consumer->handle, ours->topic,
                                                                   ours->partition, &low, &high);
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0 || from < 0)

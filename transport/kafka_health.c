@@ -18,12 +18,6 @@
 
 #include "common/mem.h"
 
-int rky_kafka_health_init(struct rky_kafka_health *health, struct rky_error *err)
-{
-    int failed = pthread_mutex_init(&health->mutex, NULL);
-    return failed != 0 ? rky_fail_errno(err, failed, "cannot make a mutex") : RKY_OK;
-}
-
 void rky_kafka_health_done(struct rky_kafka_health *health)
 {
     rky_free(health->links);
@@ -87,19 +81,18 @@ static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opa
 
 /* The entry of a connection, made when it is new; NULL when memory is out. */
 static struct rky_kafka_link *link_of(struct rky_kafka_health *health, const rd_kafka_t *handle,
-                                      int32_t broker_id, const char *name, int port)
+                                      const char *name, int port)
 {
     char full[sizeof(health->links[0].name)];
     (void)snprintf(full, sizeof(full), "%s:%d", name, port);
     for (size_t i = 0; i < health->link_count; i++)
-        if (health->links[i].handle == handle && health->links[i].broker_id == broker_id &&
-            strcmp(health->links[i].name, full) == 0)
+        if (health->links[i].handle == handle && strcmp(health->links[i].name, full) == 0)
             return &health->links[i];
     if (rky_array_reserve(&health->links, &health->link_capacity, health->link_count + 1,
                           sizeof(health->links[0]), NULL) != RKY_OK)
         return NULL;
     struct rky_kafka_link *link = &health->links[health->link_count++];
-    *link = (struct rky_kafka_link){.handle = handle, .broker_id = broker_id};
+    *link = (struct rky_kafka_link){.handle = handle};
     (void)snprintf(link->name, sizeof(link->name), "%s", full);
     return link;
 }
@@ -109,9 +102,10 @@ static rd_kafka_resp_err_t on_broker_state(rd_kafka_t *handle, int32_t broker_id
                                            const char *state, void *opaque)
 {
     struct rky_kafka_health *health = &((struct rky_kafka *)opaque)->health;
+    (void)broker_id; /* a bootstrap server has none until it says its own: same connection */
     (void)secproto;
     (void)pthread_mutex_lock(&health->mutex);
-    struct rky_kafka_link *link = link_of(health, handle, broker_id, name, port);
+    struct rky_kafka_link *link = link_of(health, handle, name, port);
     if (link != NULL) {
         link->up = strcmp(state, "UP") == 0;
         if (link->up)
@@ -151,15 +145,21 @@ void rky_kafka_health_forget(struct rky_kafka *kafka, const rd_kafka_t *handle)
     (void)pthread_mutex_unlock(&health->mutex);
 }
 
-bool rky_kafka_connected(struct rky_transport *transport)
+bool rky_kafka_linked(struct rky_kafka *kafka)
 {
-    struct rky_kafka_health *health = &rky_kafka_of(transport)->health;
+    struct rky_kafka_health *health = &kafka->health;
     bool up = false;
     (void)pthread_mutex_lock(&health->mutex);
     for (size_t i = 0; i < health->link_count && !up; i++)
         up = health->links[i].up;
     (void)pthread_mutex_unlock(&health->mutex);
     return up;
+}
+
+bool rky_kafka_connected(struct rky_transport *transport)
+{
+    struct rky_kafka *kafka = rky_kafka_of(transport);
+    return rky_kafka_linked(kafka) && !atomic_load(&kafka->silent);
 }
 
 const char *rky_kafka_fatal(struct rky_transport *transport)

@@ -30,7 +30,6 @@
 /** One connection to a broker, as its handle sees it. */
 struct rky_kafka_link {
     const rd_kafka_t *handle;
-    int32_t broker_id;
     char name[256];
     bool up;
 };
@@ -67,8 +66,11 @@ struct rky_kafka {
     char *client_id;
     struct rky_kafka_health health;
     rd_kafka_t *producer;
-    pthread_t poller;
-    bool poller_runs;
+    pthread_t poller, pulse;
+    bool poller_runs, pulse_runs;
+    pthread_mutex_t pulse_mutex;
+    pthread_cond_t pulse_stop;
+    atomic_bool silent; /**< connected as far as TCP knows, but nobody answers */
     atomic_bool stop;
     bool abandoned; /**< some handle would not end and still calls back into this memory */
     pthread_mutex_t topics_mutex;
@@ -96,7 +98,6 @@ RKY_MUST_CHECK int rky_kafka_handle(struct rky_kafka *kafka, enum rky_kafka_role
 
 /* kafka_health.c */
 
-RKY_MUST_CHECK int rky_kafka_health_init(struct rky_kafka_health *health, struct rky_error *err);
 void rky_kafka_health_done(struct rky_kafka_health *health);
 /** @brief Make a handle report: log, errors, connections. */
 void rky_kafka_health_attach(struct rky_kafka *kafka, rd_kafka_conf_t *conf);
@@ -104,6 +105,8 @@ void rky_kafka_health_attach(struct rky_kafka *kafka, rd_kafka_conf_t *conf);
 void rky_kafka_set_fatal(struct rky_kafka *kafka, char *message);
 /** @brief The handle is gone, its connections with it. */
 void rky_kafka_health_forget(struct rky_kafka *kafka, const rd_kafka_t *handle);
+/** @brief Whether any connection to a broker is up. */
+bool rky_kafka_linked(struct rky_kafka *kafka);
 bool rky_kafka_connected(struct rky_transport *transport);
 const char *rky_kafka_fatal(struct rky_transport *transport);
 /** @brief Our code for librdkafka's. @param ret_transient may be NULL. */
@@ -117,6 +120,12 @@ int rky_kafka_fail_unreachable(struct rky_kafka *kafka, struct rky_error *err, i
  *         become ours. @return whether it ended; false leaves handle and callbacks alive, and the
  *         transport marked as abandoned. */
 bool rky_kafka_destroy(struct rky_kafka *kafka, rd_kafka_t *handle, int64_t timeout_ms);
+
+/* kafka_pulse.c */
+
+/** @brief Start asking for a sign of life now and then. */
+RKY_MUST_CHECK int rky_kafka_pulse_start(struct rky_kafka *kafka, struct rky_error *err);
+void rky_kafka_pulse_stop(struct rky_kafka *kafka);
 
 /* kafka_message.c */
 
@@ -148,6 +157,12 @@ int rky_kafka_partition_of(struct rky_transport *transport, const char *topic, c
 RKY_MUST_CHECK int rky_kafka_partitions(struct rky_kafka *kafka, const char *topic,
                                         int64_t timeout_ms, int *ret_count, struct rky_error *err);
 
+/** @brief First and next offset of a partition, now. A partition that was made a moment ago may
+ *         have no leader yet: asked again until @p deadline. */
+RKY_MUST_CHECK int rky_kafka_range(rd_kafka_t *handle, const char *topic, int partition,
+                                   const struct rky_deadline *deadline, int64_t *ret_low,
+                                   int64_t *ret_high, struct rky_error *err);
+
 /* kafka_consumer.c, kafka_group.c */
 
 /** A partition that is ours now. Only the polling thread touches it. */
@@ -171,6 +186,7 @@ struct rky_kafka_consumer {
     struct rky_kafka_partition *partitions;
     size_t partition_count, partition_capacity;
     bool assigned_once; /**< closing before that can crash librdkafka 2.0.2 */
+    bool closing;
 };
 
 static inline struct rky_kafka_consumer *rky_kafka_consumer_of(struct rky_consumer *consumer)

@@ -74,7 +74,7 @@ void rky_kafka_publisher_stop(struct rky_kafka *kafka)
         return;
     (void)rd_kafka_purge(kafka->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     (void)rd_kafka_flush(kafka->producer, STOP_TIMEOUT_MS);
-    atomic_store(&kafka->stop, true);
+    rky_kafka_pulse_stop(kafka);
     if (kafka->poller_runs)
         (void)pthread_join(kafka->poller, NULL);
     (void)rky_kafka_destroy(kafka, kafka->producer, STOP_TIMEOUT_MS);

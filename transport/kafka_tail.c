@@ -30,10 +30,9 @@ static int start_partition(struct kafka_tail *tail, int partition, bool from_end
 {
     const char *name = rd_kafka_topic_name(tail->topic);
     int64_t low = 0, high = 0;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-        tail->handle, name, partition, &low, &high, rky_kafka_ms(rky_deadline_left_ms(deadline)));
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return rky_kafka_fail(err, code, "topic '%s': no offsets of partition %d", name, partition);
+    int rc = rky_kafka_range(tail->handle, name, partition, deadline, &low, &high, err);
+    if (rc != RKY_OK)
+        return rc;
     if (rd_kafka_consume_start_queue(tail->topic, partition, from_end ? high : low, tail->queue) !=
         0)
         return rky_kafka_fail(err, rd_kafka_last_error(), "topic '%s': cannot read partition %d",

@@ -17,3 +17,10 @@ tests_conformance_test_transport_broker_SOURCES = tests/conformance/test_transpo
 	$(TRANSPORT_SUITE) $(KAFKA_FIXTURE)
 tests_conformance_test_transport_broker_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_conformance_test_transport_broker_LDADD = $(TEST_LIBS) $(TRANSPORT_LIBS)
+
+# Includes a private header of transport/: one test makes librdkafka report a fatal error.
+check_PROGRAMS += tests/conformance/test_transport_kafka
+tests_conformance_test_transport_kafka_SOURCES = tests/conformance/test_transport_kafka.c \
+	$(TRANSPORT_SUITE) $(KAFKA_FIXTURE)
+tests_conformance_test_transport_kafka_CPPFLAGS = $(TEST_CPPFLAGS) $(RDKAFKA_CFLAGS)
+tests_conformance_test_transport_kafka_LDADD = $(TEST_LIBS) $(TRANSPORT_LIBS)

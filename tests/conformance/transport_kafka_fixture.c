@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See transport_kafka_fixture.h. Sessions are short, because the embedded broker lets a second
- * member wait for a whole one; the log goes to stderr at warnings only when ROCKY_TEST_LOG is set.
+ * member wait for a whole one; ROCKY_TEST_LOG=cgrp,broker (any contexts of
+ * librdkafka's "debug") writes its log to stderr.
  */
 #include "config.h"
 
@@ -43,6 +44,8 @@ struct rky_queue_config *rky_test_queue(const char *brokers, const char *prefix,
                                        .partitions = 4,
                                        .replication_factor = -1};
     add_property(queue, "session.timeout.ms", "3000", 1);
+    if (getenv("ROCKY_TEST_LOG") != NULL && getenv("ROCKY_TEST_LOG")[0] != '\0')
+        add_property(queue, "debug", getenv("ROCKY_TEST_LOG"), 1);
     for (; properties != NULL && properties->name != NULL; properties++)
         add_property(queue, properties->name, properties->value, properties->line);
     return queue;
