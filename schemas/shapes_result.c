@@ -102,6 +102,7 @@ static const struct rky_shape_field failure_fields[] = {
     REQUIRED("failure_kind", &failure_kind, NULL),
     REQUIRED("transient", &rky_part_bool, "A later attempt may succeed without anyone acting."),
     REQUIRED("error", &rky_part_string, NULL),
+    MAYBE("hint", &rky_part_string, "What to do about it."),
     MAYBE("error_class", &rky_part_string, "With 'state-sync': what ended the transfer."),
     END_OF_FIELDS,
 };
