@@ -27,9 +27,9 @@ static int say_compared(struct rky_demo *demo, const char *client, struct rky_er
     int rc = rky_demo_compare(demo, client, &rows, &tables, err);
     if (rc == 0)
         rky_demo_say(demo,
-                     "compared source and target row by row: all %s rows of %d tables are "
-                     "the same, none twice, none missing",
-                     rky_number_text(rows, text), tables);
+                     "compared source and target row by row: all %s rows of %d %s are the same, "
+                     "none twice, none missing",
+                     rky_number_text(rows, text), tables, tables == 1 ? "table" : "tables");
     return rc;
 }
 
@@ -50,12 +50,13 @@ static void say_result(struct rky_demo *demo, const char *client,
                        const struct rky_demo_result *result)
 {
     char rows[RKY_NUMBER_TEXT_MAX], time[RKY_NUMBER_TEXT_MAX];
+    int64_t tables = rky_member_integer(result->body, "tables_copied");
     rky_demo_say(demo,
-                 "%s: %s rows into %" PRId64 " tables (%" PRId64 " full, %" PRId64
+                 "%s: %s rows into %" PRId64 " %s (%" PRId64 " full, %" PRId64
                  " incremental) in %s by worker %s",
                  client, rky_number_text(rky_member_integer(result->body, "rows_copied"), rows),
-                 rky_member_integer(result->body, "tables_copied"),
-                 count_action(result, "full_refresh"), count_action(result, "incremental"),
+                 tables, tables == 1 ? "table" : "tables", count_action(result, "full_refresh"),
+                 count_action(result, "incremental"),
                  rky_duration_text(rky_member_integer(result->body, "duration_ms"), time),
                  result->worker);
 }
@@ -90,8 +91,7 @@ static const struct rky_demo_table *find_table(const char *client, const char *n
     return table;
 }
 
-/* --- the steps
- * ------------------------------------------------------------------------------------- */
+/* --- the steps -------------------------------------------------------------------------------- */
 
 static int step_source(struct rky_demo *demo, struct rky_error *err)
 {
@@ -271,8 +271,7 @@ static const struct {
     {"drain", "The end", step_drain},
 };
 
-/* --- around the story
- * -------------------------------------------------------------------------------- */
+/* --- around the story ------------------------------------------------------------------------- */
 
 static int tell(struct rky_demo *demo, struct rky_error *err)
 {

@@ -66,8 +66,7 @@ char *rky_demo_target_path(const struct rky_demo *demo, const struct rky_demo_ta
                         table->target_schema);
 }
 
-/* --- writing the source
- * --------------------------------------------------------------------------- */
+/* --- writing the source ----------------------------------------------------------------------- */
 
 static int execute(sqlite3 *db, const char *path, const char *sql, struct rky_error *err)
 {
@@ -146,8 +145,18 @@ int rky_demo_make_source(struct rky_demo *demo, int64_t *ret_rows, struct rky_er
     return rc;
 }
 
-/* --- comparing
- * ------------------------------------------------------------------------------------ */
+/* --- comparing -------------------------------------------------------------------------------- */
+
+/* A table while it is compared. Each row of the target must equal the source's row of that id, no
+ * id may come twice, and at the end none may be left over. */
+struct comparison {
+    const struct rky_demo_table *table;
+    sqlite3 *source, *target;
+    sqlite3_stmt *source_row; /**< one row by id */
+    sqlite3_stmt *target_rows;
+    unsigned char *seen; /**< one bit for each id */
+    int64_t source_rows, greatest_id;
+};
 
 static bool same_value(sqlite3_stmt *a, sqlite3_stmt *b, int column)
 {
@@ -160,61 +169,119 @@ static bool same_value(sqlite3_stmt *a, sqlite3_stmt *b, int column)
     return length == 0 || memcmp(left, right, (size_t)length) == 0;
 }
 
-static int compare_rows(sqlite3_stmt *source, sqlite3_stmt *target,
-                        const struct rky_demo_table *table, int64_t *rows, struct rky_error *err)
+static int fail_row(const struct comparison *c, int64_t id, const char *what, struct rky_error *err)
 {
-    for (;;) {
-        int have_source = sqlite3_step(source), have_target = sqlite3_step(target);
-        if (have_source == SQLITE_DONE && have_target == SQLITE_DONE)
-            return 0;
-        if ((have_source != SQLITE_ROW && have_source != SQLITE_DONE) ||
-            (have_target != SQLITE_ROW && have_target != SQLITE_DONE))
-            return rky_fail(err, RKY_ERR_QUERY, "table '%s.%s' cannot be read to the end",
-                            table->schema, table->table);
-        int64_t source_id = have_source == SQLITE_ROW ? sqlite3_column_int64(source, 0) : INT64_MAX;
-        int64_t target_id = have_target == SQLITE_ROW ? sqlite3_column_int64(target, 0) : INT64_MAX;
-        if (source_id != target_id)
+    return rky_fail(err, RKY_ERR_CONFLICT, "table '%s.%s': row %" PRId64 " %s", c->table->schema,
+                    c->table->table, id, what);
+}
+
+static int compare_row(struct comparison *c, struct rky_error *err)
+{
+    int64_t id = sqlite3_column_int64(c->target_rows, 0);
+    sqlite3_reset(c->source_row);
+    sqlite3_bind_int64(c->source_row, 1, id);
+    if (id < 1 || id > c->greatest_id || sqlite3_step(c->source_row) != SQLITE_ROW)
+        return fail_row(c, id, "is in the target but not in the source", err);
+    unsigned char bit = (unsigned char)(1u << (id & 7));
+    if ((c->seen[id >> 3] & bit) != 0)
+        return fail_row(c, id, "is in the target twice", err);
+    c->seen[id >> 3] |= bit;
+    for (int i = 0; i < sqlite3_column_count(c->source_row); i++) {
+        if (!same_value(c->source_row, c->target_rows, i))
             return rky_fail(
-                err, RKY_ERR_CONFLICT, "table '%s.%s': row %" PRId64 " is %s", table->schema,
-                table->table, source_id < target_id ? source_id : target_id,
-                source_id < target_id ? "missing in the target" : "in the target once too often");
-        for (int i = 0; i < sqlite3_column_count(source); i++) {
-            if (!same_value(source, target, i))
-                return rky_fail(
-                    err, RKY_ERR_CONFLICT, "table '%s.%s': row %" PRId64 " differs in column '%s'",
-                    table->schema, table->table, source_id, sqlite3_column_name(source, i));
-        }
-        ++*rows;
+                err, RKY_ERR_CONFLICT, "table '%s.%s': row %" PRId64 " differs in column '%s'",
+                c->table->schema, c->table->table, id, sqlite3_column_name(c->source_row, i));
     }
+    return 0;
+}
+
+static int compare_rows(struct comparison *c, int64_t *rows, struct rky_error *err)
+{
+    int64_t compared = 0;
+    int step = SQLITE_DONE;
+    while ((step = sqlite3_step(c->target_rows)) == SQLITE_ROW) {
+        int rc = compare_row(c, err);
+        if (rc != 0)
+            return rc;
+        compared++;
+    }
+    if (step != SQLITE_DONE)
+        return fail_sqlite(c->target, c->table->target_schema, err);
+    *rows += compared;
+    /* Ids of the source run from 1 without a gap: the first unseen one is a row that is missing. */
+    for (int64_t id = 1; compared < c->source_rows && id <= c->greatest_id; id++) {
+        if ((c->seen[id >> 3] & (1u << (id & 7))) == 0)
+            return fail_row(c, id, "is missing in the target", err);
+    }
+    return 0;
+}
+
+static int prepare(sqlite3 *db, const char *path, char *sql, sqlite3_stmt **ret_statement,
+                   struct rky_error *err)
+{
+    int rc = 0;
+    if (sql == NULL)
+        rc = rky_fail_nomem(err);
+    else if (sqlite3_prepare_v2(db, sql, -1, ret_statement, NULL) != SQLITE_OK)
+        rc = fail_sqlite(db, path, err);
+    rky_free(sql);
+    return rc;
+}
+
+static int count_source(struct comparison *c, const char *path, struct rky_error *err)
+{
+    sqlite3_stmt *count = NULL;
+    char *sql = rky_asprintf("SELECT count(*), coalesce(max(id), 0) FROM %s", c->table->table);
+    int rc = prepare(c->source, path, sql, &count, err);
+    if (rc == 0 && sqlite3_step(count) != SQLITE_ROW)
+        rc = fail_sqlite(c->source, path, err);
+    if (rc == 0) {
+        c->source_rows = sqlite3_column_int64(count, 0);
+        c->greatest_id = sqlite3_column_int64(count, 1);
+        c->seen = rky_calloc((size_t)(c->greatest_id / 8 + 1), 1);
+        rc = c->seen == NULL ? rky_fail_nomem(err) : 0;
+    }
+    sqlite3_finalize(count);
+    return rc;
+}
+
+static int comparison_open(struct comparison *c, const char *from, const char *to,
+                           struct rky_error *err)
+{
+    static const char columns[] = "id, number, email, amount, status, note, _fivetran_synced";
+    int rc = open_database(from, SQLITE_OPEN_READONLY, &c->source, err);
+    if (rc == 0)
+        rc = open_database(to, SQLITE_OPEN_READONLY, &c->target, err);
+    /* One transaction, or each lookup would lock and unlock the file. */
+    if (rc == 0)
+        rc = execute(c->source, from, "BEGIN", err);
+    if (rc == 0)
+        rc = count_source(c, from, err);
+    if (rc == 0)
+        rc = prepare(c->source, from,
+                     rky_asprintf("SELECT %s FROM %s WHERE id = ?", columns, c->table->table),
+                     &c->source_row, err);
+    if (rc == 0)
+        rc = prepare(c->target, to, rky_asprintf("SELECT %s FROM %s", columns, c->table->table),
+                     &c->target_rows, err);
+    return rc;
 }
 
 static int compare_table(struct rky_demo *demo, const struct rky_demo_table *table, int64_t *rows,
                          struct rky_error *err)
 {
-    sqlite3 *source = NULL, *target = NULL;
-    sqlite3_stmt *source_rows = NULL, *target_rows = NULL;
+    struct comparison c = {.table = table};
     char *from = source_path(demo, table), *to = rky_demo_target_path(demo, table);
-    char *sql = rky_asprintf("SELECT id, number, email, amount, status, note, _fivetran_synced"
-                             " FROM %s ORDER BY id",
-                             table->table);
-    int rc = from == NULL || to == NULL || sql == NULL ? rky_fail_nomem(err) : 0;
+    int rc = from == NULL || to == NULL ? rky_fail_nomem(err) : comparison_open(&c, from, to, err);
     if (rc == 0)
-        rc = open_database(from, SQLITE_OPEN_READONLY, &source, err);
-    if (rc == 0)
-        rc = open_database(to, SQLITE_OPEN_READONLY, &target, err);
-    if (rc == 0 && sqlite3_prepare_v2(source, sql, -1, &source_rows, NULL) != SQLITE_OK)
-        rc = fail_sqlite(source, from, err);
-    if (rc == 0 && sqlite3_prepare_v2(target, sql, -1, &target_rows, NULL) != SQLITE_OK)
-        rc = fail_sqlite(target, to, err);
-    if (rc == 0)
-        rc = compare_rows(source_rows, target_rows, table, rows, err);
-    sqlite3_finalize(source_rows);
-    sqlite3_finalize(target_rows);
-    sqlite3_close(source);
-    sqlite3_close(target);
+        rc = compare_rows(&c, rows, err);
+    sqlite3_finalize(c.source_row);
+    sqlite3_finalize(c.target_rows);
+    sqlite3_close(c.source);
+    sqlite3_close(c.target);
+    rky_free(c.seen);
     rky_free(from);
     rky_free(to);
-    rky_free(sql);
     return rc;
 }
 

@@ -23,8 +23,7 @@
 #define LOG_TAIL_BYTES 600
 #define LOG_LIMIT (16 * 1024 * 1024)
 
-/* --- configuration
- * --------------------------------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 static const char PIPELINE[] =
     "# Made by `rocky demo`.\n"
@@ -104,11 +103,13 @@ int rky_demo_write_config(struct rky_demo *demo, struct rky_error *err)
     return rc;
 }
 
-/* --- broker
- * ----------------------------------------------------------------------------------------- */
+/* --- broker ----------------------------------------------------------------------------------- */
 
 int rky_demo_start_broker(struct rky_demo *demo, struct rky_error *err)
 {
+    /* The story says what there is to say; a library's remarks are for those who ask. */
+    bool curious = rky_parsed_has(demo->cli->parsed, "log-level");
+    struct rky_log *log = curious ? demo->cli->log : NULL;
     int rc = rky_broker_start(&demo->broker, err);
     if (rc != 0)
         return rc;
@@ -121,8 +122,7 @@ int rky_demo_start_broker(struct rky_demo *demo, struct rky_error *err)
     if (rc == 0)
         rc = rky_topics_init(&demo->topics, demo->config->queue.topic_prefix, err);
     if (rc == 0)
-        rc = rky_kafka_open(&demo->config->queue, "rocky-demo", demo->cli->log, &demo->transport,
-                            err);
+        rc = rky_kafka_open(&demo->config->queue, "rocky-demo", log, &demo->transport, err);
     if (rc == 0)
         rc = rky_topics_ensure(demo->transport, &demo->config->queue, 10000, err);
     if (rc == 0)
@@ -131,8 +131,7 @@ int rky_demo_start_broker(struct rky_demo *demo, struct rky_error *err)
     return rc;
 }
 
-/* --- children
- * --------------------------------------------------------------------------------------- */
+/* --- children --------------------------------------------------------------------------------- */
 
 /* The environment of a child: ours, with the broker's address. Made before the fork, because
  * nothing may be allocated after it. @return owned array of borrowed texts, the last one owned. */
@@ -237,8 +236,7 @@ static bool reap(const struct rky_demo *demo, pid_t pid, int64_t within_ms, int 
     }
 }
 
-/* --- workers
- * ---------------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 int rky_demo_start_worker(struct rky_demo *demo, struct rky_error *err)
 {
@@ -351,8 +349,7 @@ void rky_demo_fleet_done(struct rky_demo *demo)
     rky_config_free(demo->config);
 }
 
-/* --- rocky itself
- * ------------------------------------------------------------------------------------ */
+/* --- rocky itself ----------------------------------------------------------------------------- */
 
 int rky_demo_rocky(struct rky_demo *demo, const char *const *arguments, struct rky_error *err)
 {

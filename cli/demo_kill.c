@@ -24,6 +24,8 @@
 #define ATTEMPTS 4
 #define SEEN_WITHIN_MS 30000
 #define POLL_MS 1
+/** Fewer would be copied before anybody could look. */
+#define ROWS_MIN 200000
 /** The target grew by this much with its transaction still open: rows are being written. */
 #define GROWN_BYTES (256 * 1024)
 
@@ -144,7 +146,7 @@ int rky_demo_kill_in_copy(struct rky_demo *demo, const struct rky_demo_table *ta
                           int64_t *ret_rows, struct rky_demo_result *ret_result,
                           struct rky_error *err)
 {
-    int64_t rows = demo->rows;
+    int64_t rows = demo->rows > ROWS_MIN ? demo->rows : ROWS_MIN;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++, rows *= 2) {
         struct watch watch = {0};
         char job_id[RKY_UUID_TEXT], text[RKY_NUMBER_TEXT_MAX];

@@ -11,7 +11,7 @@
 #include "cli/demo.h"
 #include "common/fsutil.h"
 
-#define ROWS_DEFAULT 400000
+#define ROWS_DEFAULT 300000
 #define ROWS_MIN 10000
 #define ROWS_MAX 20000000
 

@@ -78,7 +78,7 @@ static const struct rky_option demo_options[] = {
     {"directory", 'd', RKY_OPTION_VALUE, "DIR", NULL,
      "work in this empty or new directory (default: a temporary one)"},
     {"rows", 0, RKY_OPTION_VALUE, "N", NULL,
-     "make about this many source rows, 10000 to 20000000 (default: 400000)"},
+     "make about this many source rows, 10000 to 20000000 (default: 300000)"},
     {0},
 };
 

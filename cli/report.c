@@ -91,6 +91,9 @@ static void note_errors(struct rky_columns *notes, const json_t *result, const c
                          rky_member_text(item, "failure_kind", "unknown"),
                          json_is_true(json_object_get(item, "transient")) ? ", may pass later"
                                                                           : "");
+        if (rky_member_text(item, "hint", NULL) != NULL)
+            rky_columns_note(notes, RKY_PAINT_NONE, "  hint: %s",
+                             rky_member_text(item, "hint", ""));
     }
 }
 

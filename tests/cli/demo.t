@@ -11,7 +11,7 @@ left_over() {
 }
 
 began=$SECONDS
-run_rocky demo --directory show
+run_rocky demo --directory show --rows 100000
 is "$status" 0 "the demo succeeds"
 [ $((SECONDS - began)) -lt 60 ]
 ok $? "in less than a minute"
@@ -34,20 +34,20 @@ while read -r command; do
     is "$status" 0 "${command##*rocky.toml } works as printed"
 done <by-hand
 
-run_rocky demo --rows 20000 --output json
+run_rocky demo --rows 10000 --output json
 is "$status" 0 "the demo succeeds with fewer rows too"
 valid "$stdout" output.demo "its JSON form fits the schema"
 is_json "$stdout" '.passed, ([.steps[].passed] | all)' $'true\ntrue' "every step passed"
 directory=$(printf '%s' "$stdout" | jq -r .directory)
 like "$directory" "^$work/rocky-demo\." "it works in a temporary directory"
 
-start demo "$rocky" demo --directory stopped
+start demo "$rocky" demo --directory stopped --rows 10000
 wait_for 30 grep -q "by worker" "$work/demo.out"
 stop INT
 is "$status" 130 "an interrupted demo ends with 130"
 is "$(left_over "$work/stopped")" "" "and leaves no process"
 
-start demo "$rocky" demo --directory killed
+start demo "$rocky" demo --directory killed --rows 10000
 wait_for 30 grep -q "by worker" "$work/demo.out"
 stop KILL
 none_left() { [ -z "$(left_over "$work/killed")" ]; }

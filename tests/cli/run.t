@@ -65,7 +65,7 @@ add_rows fivetran src__acme__us_west__shopify customers 5
 run_rocky run
 is "$status" 2 "a table without its cursor makes the run a partial success"
 like "$stdout" "failed: .*nocursor.*_fivetran_synced" "and is named with the column that is missing"
-like "$stdout" "tables.exclude" "and the fix"
+like "$stdout" "hint: .*tables.exclude" "and the fix"
 like "$stdout" "partial: 2 tables copied, 1 failed, 5 rows" "the others are copied"
 run_rocky run --output json
 is "$status" 2 "the JSON form has the same exit code"
