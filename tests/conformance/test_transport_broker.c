@@ -30,7 +30,7 @@ static void close_on_broker(struct rky_transport *transport)
 }
 
 static const struct rky_transport_fixture embedded = {
-    .name = "embedded broker",
+    .name = "transport: embedded broker",
     .open = open_on_broker,
     .close = close_on_broker,
     .open_unreachable = rky_test_kafka_unreachable,

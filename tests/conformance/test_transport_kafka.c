@@ -24,7 +24,7 @@ static struct rky_transport *open_on_kafka(const char *prefix)
 }
 
 static const struct rky_transport_fixture kafka = {
-    .name = "Kafka",
+    .name = "transport: Kafka",
     .open = open_on_kafka,
     .close = rky_test_kafka_close,
     .open_unreachable = rky_test_kafka_unreachable,

@@ -33,8 +33,10 @@ static struct rky_transport *open_down(const char *prefix)
     return transport;
 }
 
-static const struct rky_transport_fixture memory = {
-    .name = "memory", .open = open_memory, .close = close_memory, .open_unreachable = open_down};
+static const struct rky_transport_fixture memory = {.name = "transport: memory",
+                                                    .open = open_memory,
+                                                    .close = close_memory,
+                                                    .open_unreachable = open_down};
 
 static Suite *suite(void)
 {

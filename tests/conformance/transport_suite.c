@@ -824,10 +824,8 @@ END_TEST
 
 Suite *rky_transport_suite(const struct rky_transport_fixture *of)
 {
-    char name[64];
     fixture = of;
-    (void)snprintf(name, sizeof(name), "transport %s", of->name);
-    Suite *suite = suite_create(strdup(name));
+    Suite *suite = suite_create(of->name);
     TCase *messages = tcase_create("messages");
     tcase_add_checked_fixture(messages, open_transport, close_transport);
     tcase_set_timeout(messages, 120);
