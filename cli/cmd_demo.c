@@ -16,8 +16,7 @@
 #include "cli/report.h"
 #include "cli/text.h"
 
-/* --- what the steps share ------------------------------------------------------------------------
- */
+/* --- what the steps share ----------------------------------------------------------------- */
 
 static int say_compared(struct rky_demo *demo, const char *client, struct rky_error *err)
 {
@@ -91,7 +90,7 @@ static const struct rky_demo_table *find_table(const char *client, const char *n
     return table;
 }
 
-/* --- the steps -------------------------------------------------------------------------------- */
+/* --- the steps ---------------------------------------------------------------------------- */
 
 static int step_source(struct rky_demo *demo, struct rky_error *err)
 {
@@ -271,7 +270,7 @@ static const struct {
     {"drain", "The end", step_drain},
 };
 
-/* --- around the story ------------------------------------------------------------------------- */
+/* --- around the story --------------------------------------------------------------------- */
 
 static int tell(struct rky_demo *demo, struct rky_error *err)
 {

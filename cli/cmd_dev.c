@@ -16,8 +16,7 @@
 #include "schemas/shape.h"
 #include "transport/transport.h"
 
-/* --- broker -------------------------------------------------------------------------------------
- */
+/* --- broker ------------------------------------------------------------------------------- */
 
 static int announce(const struct rky_cli *cli, const char *bootstrap, struct rky_error *err)
 {
@@ -58,8 +57,7 @@ int rky_cmd_dev_broker(const struct rky_parsed *parsed, void *program)
     return rky_cli_end(cli, rc, &err);
 }
 
-/* --- for the build -------------------------------------------------------------------------------
- */
+/* --- for the build ------------------------------------------------------------------------ */
 
 int rky_cmd_dev_faults(const struct rky_parsed *parsed, void *program)
 {

@@ -46,8 +46,7 @@ static void view_table(struct rky_cli *cli, const struct rky_source *source,
     rky_table_facts_done(&facts);
 }
 
-/* --- json ---------------------------------------------------------------------------------------
- */
+/* --- json --------------------------------------------------------------------------------- */
 
 static json_t *components_json(const struct rky_components *components)
 {
@@ -150,8 +149,7 @@ static int print_json(struct rky_cli *cli, const struct rky_discovery *discovery
     return rky_cli_print(object, err);
 }
 
-/* --- text ---------------------------------------------------------------------------------------
- */
+/* --- text --------------------------------------------------------------------------------- */
 
 static void note_source(struct rky_columns *columns, const struct rky_source *source)
 {

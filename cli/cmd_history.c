@@ -35,8 +35,7 @@ struct history {
     size_t table_count;
 };
 
-/* --- gathering ----------------------------------------------------------------------------------
- */
+/* --- gathering ---------------------------------------------------------------------------- */
 
 static int take_limit(const struct rky_parsed *parsed, size_t *ret_limit, struct rky_error *err)
 {
@@ -108,8 +107,7 @@ static void history_done(struct history *history)
     rky_ledger_close(history->ledger);
 }
 
-/* --- json ---------------------------------------------------------------------------------------
- */
+/* --- json --------------------------------------------------------------------------------- */
 
 static json_t *run_json(const struct rky_run_record *run)
 {
@@ -172,8 +170,7 @@ static int print_json(const struct rky_cli *cli, const struct history *history,
     return rky_cli_print(object, err);
 }
 
-/* --- text ---------------------------------------------------------------------------------------
- */
+/* --- text --------------------------------------------------------------------------------- */
 
 static enum rky_paint paint_of(const char *status)
 {

@@ -24,7 +24,7 @@ static int print_result_json(const struct rky_cli *cli, const struct rky_job_out
                              json_t *result, struct rky_error *err)
 {
     if (outcome->error.code == 0 || json_is_object(json_object_get(result, "error")))
-        return printf("%s\n", outcome->result) < 0 ? RKY_ERR_IO : 0;
+        return rky_cli_print_text(outcome->result, err);
     if (json_object_set_new(result, "error", rky_cli_error_json(cli, &outcome->error)) != 0)
         return rky_fail_nomem(err);
     return rky_cli_print(json_incref(result), err);
@@ -50,7 +50,7 @@ static int show_plan(const struct rky_cli *cli, const struct rky_job_outcome *ou
                      struct rky_error *err)
 {
     if (cli->json)
-        return printf("%s\n", outcome->plan_json) < 0 ? RKY_ERR_IO : 0;
+        return rky_cli_print_text(outcome->plan_json, err);
     json_t *plan = load_object(outcome->plan_json, err);
     if (plan == NULL)
         return RKY_ERR_BUG;

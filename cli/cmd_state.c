@@ -44,8 +44,7 @@ struct state {
     struct rows rows;
 };
 
-/* --- gathering ----------------------------------------------------------------------------------
- */
+/* --- gathering ---------------------------------------------------------------------------- */
 
 static int open_ledger(const struct rky_cli *cli, struct state *state, struct rky_error *err)
 {
@@ -168,8 +167,7 @@ static void state_done(struct state *state)
     rky_ledger_close(state->ledger);
 }
 
-/* --- reading a row ------------------------------------------------------------------------------
- */
+/* --- reading a row ------------------------------------------------------------------------ */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -221,8 +219,7 @@ static bool lag_us(const struct rky_cli *cli, const struct row *row, int64_t *re
     return true;
 }
 
-/* --- output -------------------------------------------------------------------------------------
- */
+/* --- output ------------------------------------------------------------------------------- */
 
 static json_t *row_json(const struct rky_cli *cli, const struct row *row)
 {

@@ -31,8 +31,7 @@ struct deletion {
     const struct rky_mark *mark; /**< in target, NULL = none */
 };
 
-/* --- what is known ------------------------------------------------------------------------------
- */
+/* --- what is known ------------------------------------------------------------------------ */
 
 static int read_ledger(const struct rky_cli *cli, struct deletion *deletion, struct rky_error *err)
 {
@@ -120,8 +119,7 @@ static int check_before_creating(const struct rky_cli *cli, struct deletion *del
     return rc;
 }
 
-/* --- the change ---------------------------------------------------------------------------------
- */
+/* --- the change --------------------------------------------------------------------------- */
 
 static const char *old_value(const struct deletion *deletion)
 {

@@ -14,8 +14,7 @@
 #include "common/mem.h"
 #include "engine/names.h"
 
-/* --- output form and log -----------------------------------------------------------------------
- */
+/* --- output form and log ------------------------------------------------------------------ */
 
 /* A command line that does not parse may still say in which form it wants to hear so. */
 static bool argv_wants_json(int argc, char *const *argv)
@@ -88,8 +87,7 @@ void rky_cli_done(struct rky_cli *cli)
     rky_log_free(cli->log);
 }
 
-/* --- configuration -----------------------------------------------------------------------------
- */
+/* --- configuration ------------------------------------------------------------------------ */
 
 const char *rky_cli_config_path(const struct rky_cli *cli)
 {
@@ -121,8 +119,7 @@ int rky_cli_load(struct rky_cli *cli, struct rky_error *err)
     return 0;
 }
 
-/* --- pipeline, namespace, state file ------------------------------------------------------------
- */
+/* --- pipeline, namespace, state file ------------------------------------------------------ */
 
 static int choose_namespace(struct rky_cli *cli, bool one_namespace, struct rky_error *err)
 {
@@ -200,8 +197,7 @@ int rky_cli_ledger(const struct rky_cli *cli, enum rky_ledger_mode mode,
     return rky_ledger_open(&options, ret_ledger, err);
 }
 
-/* --- tables -------------------------------------------------------------------------------------
- */
+/* --- tables ------------------------------------------------------------------------------- */
 
 int rky_cli_table(const struct rky_cli *cli, const char **ret_table, char *ret_parts[3],
                   struct rky_error *err)

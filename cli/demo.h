@@ -68,8 +68,7 @@ struct rky_demo {
 /** @brief Directory, rows and programs (demo_setup.c). */
 RKY_MUST_CHECK int rky_demo_setup(struct rky_demo *demo, struct rky_error *err);
 
-/* --- narration (demo_say.c) ---------------------------------------------------------------------
- */
+/* --- narration (demo_say.c) --------------------------------------------------------------- */
 
 void rky_demo_begin(struct rky_demo *demo, const char *name, const char *title);
 /** @brief One line of what was seen in this step. */
@@ -83,7 +82,7 @@ void rky_demo_waited(struct rky_demo *demo);
 void rky_demo_farewell(const struct rky_demo *demo);
 int64_t rky_demo_now_ms(const struct rky_demo *demo);
 
-/* --- source and target (demo_data.c) ---------------------------------------------------------- */
+/* --- source and target (demo_data.c) ------------------------------------------------------ */
 
 struct rky_demo_table {
     const char *client, *schema, *target_schema, *table;
@@ -105,7 +104,7 @@ RKY_MUST_CHECK int rky_demo_compare(struct rky_demo *demo, const char *client, i
 /** @brief The target database file of a table. @return owned or NULL. */
 char *rky_demo_target_path(const struct rky_demo *demo, const struct rky_demo_table *table);
 
-/* --- broker and workers (demo_fleet.c) -------------------------------------------------------- */
+/* --- broker and workers (demo_fleet.c) ---------------------------------------------------- */
 
 RKY_MUST_CHECK int rky_demo_write_config(struct rky_demo *demo, struct rky_error *err);
 RKY_MUST_CHECK int rky_demo_start_broker(struct rky_demo *demo, struct rky_error *err);
@@ -123,7 +122,7 @@ RKY_MUST_CHECK int rky_demo_rocky(struct rky_demo *demo, const char *const *argu
 /** @brief Stop whatever runs. Safe at any point. */
 void rky_demo_fleet_done(struct rky_demo *demo);
 
-/* --- jobs (demo_jobs.c) ----------------------------------------------------------------------- */
+/* --- jobs (demo_jobs.c) ------------------------------------------------------------------- */
 
 void rky_demo_result_done(struct rky_demo_result *result);
 

@@ -66,7 +66,7 @@ char *rky_demo_target_path(const struct rky_demo *demo, const struct rky_demo_ta
                         table->target_schema);
 }
 
-/* --- writing the source ----------------------------------------------------------------------- */
+/* --- writing the source ------------------------------------------------------------------- */
 
 static int execute(sqlite3 *db, const char *path, const char *sql, struct rky_error *err)
 {
@@ -145,7 +145,7 @@ int rky_demo_make_source(struct rky_demo *demo, int64_t *ret_rows, struct rky_er
     return rc;
 }
 
-/* --- comparing -------------------------------------------------------------------------------- */
+/* --- comparing ---------------------------------------------------------------------------- */
 
 /* A table while it is compared. Each row of the target must equal the source's row of that id, no
  * id may come twice, and at the end none may be left over. */

@@ -23,7 +23,7 @@
 #define LOG_TAIL_BYTES 600
 #define LOG_LIMIT (16 * 1024 * 1024)
 
-/* --- configuration ---------------------------------------------------------------------------- */
+/* --- configuration ------------------------------------------------------------------------ */
 
 static const char PIPELINE[] =
     "# Made by `rocky demo`.\n"
@@ -103,7 +103,7 @@ int rky_demo_write_config(struct rky_demo *demo, struct rky_error *err)
     return rc;
 }
 
-/* --- broker ----------------------------------------------------------------------------------- */
+/* --- broker ------------------------------------------------------------------------------- */
 
 int rky_demo_start_broker(struct rky_demo *demo, struct rky_error *err)
 {
@@ -131,7 +131,7 @@ int rky_demo_start_broker(struct rky_demo *demo, struct rky_error *err)
     return rc;
 }
 
-/* --- children --------------------------------------------------------------------------------- */
+/* --- children ----------------------------------------------------------------------------- */
 
 /* The environment of a child: ours, with the broker's address. Made before the fork, because
  * nothing may be allocated after it. @return owned array of borrowed texts, the last one owned. */
@@ -236,7 +236,7 @@ static bool reap(const struct rky_demo *demo, pid_t pid, int64_t within_ms, int 
     }
 }
 
-/* --- workers ---------------------------------------------------------------------------------- */
+/* --- workers ------------------------------------------------------------------------------ */
 
 int rky_demo_start_worker(struct rky_demo *demo, struct rky_error *err)
 {
@@ -349,7 +349,7 @@ void rky_demo_fleet_done(struct rky_demo *demo)
     rky_config_free(demo->config);
 }
 
-/* --- rocky itself ----------------------------------------------------------------------------- */
+/* --- rocky itself ------------------------------------------------------------------------- */
 
 int rky_demo_rocky(struct rky_demo *demo, const char *const *arguments, struct rky_error *err)
 {

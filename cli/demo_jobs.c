@@ -22,7 +22,7 @@ void rky_demo_result_done(struct rky_demo_result *result)
     *result = (struct rky_demo_result){0};
 }
 
-/* --- enqueueing ------------------------------------------------------------------------------- */
+/* --- enqueueing --------------------------------------------------------------------------- */
 
 static void delivered(void *context, int code, const char *message, int partition, int64_t offset)
 {
@@ -68,7 +68,7 @@ int rky_demo_enqueue(struct rky_demo *demo, const char *namespace_, int times,
     return rc;
 }
 
-/* --- awaiting --------------------------------------------------------------------------------- */
+/* --- awaiting ----------------------------------------------------------------------------- */
 
 static bool header_is(const struct rky_message *message, const char *name, const char *value)
 {

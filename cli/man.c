@@ -26,8 +26,7 @@ static void put_roff(FILE *stream, const char *text)
     }
 }
 
-/* --- exit codes ---------------------------------------------------------------------------------
- */
+/* --- exit codes --------------------------------------------------------------------------- */
 
 struct exit_row {
     enum rky_exit code;
@@ -68,8 +67,7 @@ void rky_man_exits(const struct rky_program_row *row, FILE *stream)
     }
 }
 
-/* --- configuration keys --------------------------------------------------------------------------
- */
+/* --- configuration keys ------------------------------------------------------------------- */
 
 static void put_choices(FILE *stream, const char *choices)
 {

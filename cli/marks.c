@@ -9,8 +9,7 @@
 #include "common/mem.h"
 #include "engine/names.h"
 
-/* --- one schema ---------------------------------------------------------------------------------
- */
+/* --- one schema --------------------------------------------------------------------------- */
 
 static int read_session(const struct rky_cli *cli, struct rky_session *session,
                         struct rky_schema_marks *marks)
@@ -60,8 +59,7 @@ void rky_schema_marks_done(struct rky_schema_marks *marks)
     *marks = (struct rky_schema_marks){0};
 }
 
-/* --- all schemas --------------------------------------------------------------------------------
- */
+/* --- all schemas -------------------------------------------------------------------------- */
 
 static int add_schema(const struct rky_cli *cli, const char *catalog, const char *schema,
                       struct rky_marks_view *view, struct rky_error *err)

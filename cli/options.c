@@ -9,7 +9,7 @@
 
 #include "cli/commands.h"
 
-/* --- options ---------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------------------------ */
 
 static const struct rky_option globals[] = {
     {"config", 'c', RKY_OPTION_VALUE, "FILE", NULL,
@@ -82,7 +82,7 @@ static const struct rky_option demo_options[] = {
     {0},
 };
 
-/* --- commands --------------------------------------------------------------------------------- */
+/* --- commands ----------------------------------------------------------------------------- */
 
 static const struct rky_command commands[] = {
     {.name = "validate",

@@ -29,16 +29,21 @@ json_t *rky_cli_envelope(const struct rky_cli *cli)
     return object;
 }
 
+int rky_cli_print_text(const char *text, struct rky_error *err)
+{
+    return printf("%s\n", text) < 0 ? rky_fail_errno(err, errno, "writing to standard output") : 0;
+}
+
 int rky_cli_print(json_t *object, struct rky_error *err)
 {
     char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
     json_decref(object);
     if (text == NULL)
         return rky_fail_nomem(err);
-    int printed = printf("%s\n", text);
+    int rc = rky_cli_print_text(text, err);
     /* The text is jansson's, allocated by its malloc. */
     free(text);
-    return printed < 0 ? rky_fail_errno(err, errno, "writing to standard output") : 0;
+    return rc;
 }
 
 json_t *rky_cli_text_json(const char *text)

@@ -16,6 +16,8 @@
 json_t *rky_cli_envelope(const struct rky_cli *cli);
 /** @brief Print an object, taken, as one line on standard output. NULL is out of memory. */
 RKY_MUST_CHECK int rky_cli_print(json_t *object, struct rky_error *err);
+/** @brief Print a line on standard output. */
+RKY_MUST_CHECK int rky_cli_print_text(const char *text, struct rky_error *err);
 /** @brief The error object of the JSON outputs. NULL when memory is out. */
 json_t *rky_cli_error_json(const struct rky_cli *cli, const struct rky_error *err);
 /** @brief A JSON string, null for NULL. Text that is no UTF-8 has its bad bytes replaced. */

@@ -21,8 +21,7 @@ int64_t rky_member_integer(const json_t *object, const char *name)
     return (int64_t)json_integer_value(json_object_get(object, name));
 }
 
-/* --- tables ------------------------------------------------------------------------------------
- */
+/* --- tables ------------------------------------------------------------------------------- */
 
 static void note_warnings(struct rky_columns *columns, const json_t *warnings)
 {
@@ -72,8 +71,7 @@ static int print_tables(const struct rky_cli *cli, const json_t *result, struct 
     return rc;
 }
 
-/* --- what a person should look at ----------------------------------------------------------------
- */
+/* --- what a person should look at --------------------------------------------------------- */
 
 /* @param told a message that is printed elsewhere. Failed checks have lines of their own. */
 static void note_errors(struct rky_columns *notes, const json_t *result, const char *told)

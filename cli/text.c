@@ -61,13 +61,34 @@ const char *rky_duration_text(int64_t ms, char text[RKY_NUMBER_TEXT_MAX])
     return text;
 }
 
+/* Bytes of the UTF-8 character that begins here, 0 when none does. The text ends with a NUL, which
+ * is no continuation byte, so nothing behind it is read. */
+static size_t character_length(const unsigned char *p)
+{
+    size_t length = p[0] < 0x80                   ? 1
+                    : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                    : (p[0] & 0xf0) == 0xe0       ? 3
+                    : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                                  : 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return length;
+}
+
 void rky_text_clean(struct rky_strbuf *buffer, const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-        bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
-        if (c1)
-            p++;
-        rky_strbuf_addc(buffer, c1 || *p < 0x20 || *p == 0x7f ? '?' : (char)*p);
+    const unsigned char *p = (const unsigned char *)text;
+    while (*p != '\0') {
+        size_t length = character_length(p);
+        bool control = (length == 1 && (*p < 0x20 || *p == 0x7f)) ||
+                       (length == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+        if (length == 0 || control)
+            rky_strbuf_addc(buffer, '?');
+        else
+            rky_strbuf_addn(buffer, p, length);
+        p += length == 0 ? 1 : length;
     }
 }
 
@@ -107,7 +128,7 @@ void rky_sparkline(struct rky_strbuf *buffer, const int64_t *counts, size_t coun
     }
 }
 
-/* --- columns ---------------------------------------------------------------------------------- */
+/* --- columns ------------------------------------------------------------------------------ */
 
 static struct rky_columns_row *next_row(struct rky_columns *columns)
 {
@@ -124,9 +145,9 @@ static struct rky_columns_row *next_row(struct rky_columns *columns)
 static char *cleaned(const char *text)
 {
     struct rky_strbuf buffer = {0};
-    rky_strbuf_add(&buffer, "");
     rky_text_clean(&buffer, text == NULL ? "" : text);
-    char *result = buffer.length == 0 ? rky_strdup("") : rky_strbuf_take(&buffer);
+    bool empty = buffer.length == 0 && !buffer.failed;
+    char *result = empty ? rky_strdup("") : rky_strbuf_take(&buffer);
     rky_strbuf_done(&buffer);
     return result;
 }
