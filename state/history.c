@@ -90,10 +90,12 @@ int rky_ledger_counts(struct rky_ledger *ledger, const char *table, size_t limit
     rky_query_int(&query, (int64_t)limit);
     while (rc == 0 && rky_query_row(&query)) {
         rc = rky_array_reserve(&counts, &capacity, count + 1, sizeof(*counts), err);
-        if (rc == 0)
-            counts[count++] = (struct rky_count){.count = rky_query_get_int(&query, 0),
-                                                 .at_us = rky_query_get_int(&query, 1),
-                                                 .anomalous = rky_query_get_int(&query, 2) != 0};
+        if (rc != 0)
+            break;
+        counts[count] = (struct rky_count){.count = rky_query_get_int(&query, 0),
+                                           .at_us = rky_query_get_int(&query, 1),
+                                           .anomalous = rky_query_get_int(&query, 2) != 0};
+        count++;
     }
     int finish_rc = rky_query_finish(&query, "read the history", err);
     rc = rc != 0 ? rc : finish_rc;

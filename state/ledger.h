@@ -95,10 +95,10 @@ RKY_MUST_CHECK int rky_ledger_bump(struct rky_ledger *ledger, int64_t *ret_gener
 
 /** The ledger's copy of a target's watermark row. Owned text; NULL where SQL has NULL. */
 struct rky_watermark {
-    char *table;         /**< catalog.schema.table, quoted where needed */
+    char *table; /**< catalog.schema.table, quoted where needed */
     char *cursor_column;
-    char *cursor_type;   /**< "integer", "real", "text" */
-    char *value;         /**< exact text; NULL = the source was empty */
+    char *cursor_type; /**< "integer", "real", "text" */
+    char *value;       /**< exact text; NULL = the source was empty */
     char *high_value;
     char *commit_id;
     char *run_id, *job_id;
@@ -128,8 +128,7 @@ RKY_MUST_CHECK int rky_ledger_tombstone_get(struct rky_ledger *ledger, const cha
                                             int64_t *ret_seq, struct rky_error *err);
 /** @brief Write a tombstone; @p seq is 1 + the greatest known in target and ledger. */
 RKY_MUST_CHECK int rky_ledger_tombstone_put(struct rky_ledger *ledger, const char *table,
-                                            int64_t seq, const char *reason,
-                                            struct rky_error *err);
+                                            int64_t seq, const char *reason, struct rky_error *err);
 /** @brief Forget tombstones of the table up to @p seq, once the target carries it. */
 RKY_MUST_CHECK int rky_ledger_tombstone_sweep(struct rky_ledger *ledger, const char *table,
                                               int64_t seq, struct rky_error *err);
@@ -169,8 +168,8 @@ RKY_MUST_CHECK int rky_ledger_count_tables(struct rky_ledger *ledger, char ***re
 /* --- runs and jobs --------------------------------------------------------------------------- */
 
 struct rky_run_record {
-    char *run_id, *job_id;   /**< job_id NULL for a run of the CLI */
-    char *kind;              /**< "run", "apply", "plan" */
+    char *run_id, *job_id; /**< job_id NULL for a run of the CLI */
+    char *kind;            /**< "run", "apply", "plan" */
     char *status, *trigger, *worker_id, *plan_id, *pipeline;
     int64_t started_at_us, finished_at_us;
     int64_t tables_copied, tables_failed, rows_copied;
@@ -199,9 +198,9 @@ struct rky_job_record {
                                 idempotency key asked for the same */
     char *idempotency_key; /**< NULL = none */
     char *status;
-    char *result;          /**< JSON text */
-    char *events;          /**< JSON array of further events to publish again, "[]" = none */
-    char *duplicate_of;    /**< first executor of the same key, NULL = this one executed */
+    char *result;       /**< JSON text */
+    char *events;       /**< JSON array of further events to publish again, "[]" = none */
+    char *duplicate_of; /**< first executor of the same key, NULL = this one executed */
     int64_t finished_at_us;
 };
 void rky_job_record_done(struct rky_job_record *record);
@@ -223,8 +222,8 @@ RKY_MUST_CHECK int rky_ledger_job_put(struct rky_ledger *ledger,
 struct rky_plan_record {
     char plan_id[RKY_SHA256_HEX];
     char *pipeline;
-    char *payload;    /**< canonical JSON text whose SHA-256 is the id */
-    char *display;    /**< JSON text of what was shown: estimates, warnings, times */
+    char *payload; /**< canonical JSON text whose SHA-256 is the id */
+    char *display; /**< JSON text of what was shown: estimates, warnings, times */
     int64_t created_at_us, expires_at_us;
     int64_t applied_at_us; /**< 0 = not applied */
     char *applied_run_id;  /**< NULL = not applied */
@@ -233,8 +232,7 @@ void rky_plan_record_done(struct rky_plan_record *record);
 
 /** @brief Store; the same id again refreshes times and display, and keeps applied_*. */
 RKY_MUST_CHECK int rky_ledger_plan_put(struct rky_ledger *ledger,
-                                       const struct rky_plan_record *record,
-                                       struct rky_error *err);
+                                       const struct rky_plan_record *record, struct rky_error *err);
 /** @retval RKY_ERR_NOT_FOUND (err untouched) when unknown. */
 RKY_MUST_CHECK int rky_ledger_plan_get(struct rky_ledger *ledger, const char *plan_id,
                                        struct rky_plan_record *ret_record, struct rky_error *err);
