@@ -21,10 +21,33 @@
 #include <string_view>
 #include <vector>
 
+namespace
+{
+
+/* toml++ found itself in a state that it excludes. */
+struct parser_lost {
+};
+
+[[noreturn]] void lose_parser()
+{
+    throw parser_lost{};
+}
+
+} // namespace
+
+/* Malformed files do break assertions of toml++ 3.3. As shipped that aborts, or with NDEBUG lets
+ * the compiler assume the opposite; here it is one more fault. parse_key() alone goes on: it
+ * reports what its first assertion excludes (`[}`), and with the right place. */
+#undef NDEBUG
+#define TOML_ASSERT(expr) \
+    ((expr) || std::string_view(__func__) == "parse_key" ? static_cast<void>(0) : lose_parser())
+
 /* Debian's pkg-config file asks for the shared library; headers alone spare users one package. */
 #undef TOML_SHARED_LIB
 #undef TOML_HEADER_ONLY
 #define TOML_HEADER_ONLY 1
+/* With KEY_PARTS_MAX this bounds the recursion of parser, conversion and destructors. */
+#define TOML_MAX_NESTED_VALUES 32
 /* Reading floats through a stream would turn a failed allocation into a syntax error. */
 #ifdef __cpp_lib_to_chars
 #define TOML_FLOAT_CHARCONV 1
@@ -175,6 +198,92 @@ trees convert(const toml::node &node)
     return result;
 }
 
+/* --- what the parser must not see ---------------------------------------------------------- */
+
+/* `a.a.a.` a hundred thousand times over nests as deep, and the parser has no limit for it. */
+constexpr std::size_t KEY_PARTS_MAX = 64;
+
+/* @p at stands on a quote. @return behind the string; in broken text anywhere up to the end, the
+ * parser stops there before it matters. */
+std::size_t string_end(std::string_view text, std::size_t at)
+{
+    const char quote = text[at];
+    const std::string three(3, quote);
+    const bool many_lines = text.substr(at, 3) == three;
+    at += many_lines ? 3 : 1;
+    while (at < text.size()) {
+        if (quote == '"' && text[at] == '\\') {
+            at += 2;
+        } else if (!many_lines && (text[at] == quote || text[at] == '\n')) {
+            return at + 1;
+        } else if (many_lines && text.substr(at, 3) == three) {
+            /* Up to two quotes may stand before the closing three. */
+            at += 3;
+            for (int more = 0; more < 2 && at < text.size() && text[at] == quote; more++)
+                at++;
+            return at;
+        } else {
+            at++;
+        }
+    }
+    return text.size();
+}
+
+struct refusal {
+    std::size_t at;
+    const char *message; /* nullptr = let the parser see it */
+};
+
+/* Letters beyond ASCII stand in strings and comments only; elsewhere toml++ 3.3 takes some of them
+ * into code that it declares unreachable. */
+refusal find_refusal(std::string_view text)
+{
+    static constexpr std::string_view bare =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    std::size_t parts = 0;
+    bool dot = false;
+
+    for (std::size_t at = text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0; at < text.size();) {
+        std::size_t end = at + 1;
+        bool part = true;
+        if (text[at] == '"' || text[at] == '\'')
+            end = string_end(text, at);
+        else if (bare.find(text[at]) != std::string_view::npos)
+            end = std::min(text.find_first_not_of(bare, at), text.size());
+        else
+            part = false;
+        if (part) {
+            parts = dot ? parts + 1 : 1;
+            dot = false;
+            if (parts > KEY_PARTS_MAX)
+                return {at, "a key has more than 64 parts"};
+        } else if (text[at] == '.' && parts > 0 && !dot) {
+            dot = true;
+        } else if (text[at] == '#') {
+            end = std::min(text.find('\n', at), text.size());
+        } else if (static_cast<unsigned char>(text[at]) >= 0x80) {
+            return {at, "a character that is not ASCII may stand in strings and comments only"};
+        } else if (text[at] != ' ' && text[at] != '\t') {
+            parts = 0;
+            dot = false;
+        }
+        at = end;
+    }
+    return {0, nullptr};
+}
+
+toml::source_position place_of(std::string_view text, std::size_t offset)
+{
+    toml::source_position place{1, 1};
+    for (char c : text.substr(0, offset)) {
+        if (c == '\n')
+            place = {place.line + 1, 1};
+        else if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U)
+            place.column++;
+    }
+    return place;
+}
+
 int refuse(struct rky_toml_fault *fault, toml::source_position at, std::string_view message)
 {
     fault->line = static_cast<int>(at.line);
@@ -196,7 +305,11 @@ int rky_toml_parse(const char *text, size_t length, json_t **ret_value, json_t *
                    struct rky_toml_fault *ret_fault)
 {
     try {
-        toml::table table = toml::parse(std::string_view(text, length));
+        const std::string_view whole(text, length);
+        const refusal refused = find_refusal(whole);
+        if (refused.message != nullptr)
+            return refuse(ret_fault, place_of(whole, refused.at), refused.message);
+        toml::table table = toml::parse(whole);
         trees result = convert(table);
         *ret_value = result.value.release();
         *ret_positions = result.positions.release();
@@ -205,6 +318,8 @@ int rky_toml_parse(const char *text, size_t length, json_t **ret_value, json_t *
         return refuse(ret_fault, error.source().begin, error.description());
     } catch (const nul_in_text &found) {
         return refuse(ret_fault, found.at, "a key or string holds a NUL character");
+    } catch (const parser_lost &) {
+        return refuse(ret_fault, toml::source_position{}, "this is not TOML");
     } catch (const std::bad_alloc &) {
         return RKY_ERR_NOMEM;
     } catch (...) {

@@ -148,6 +148,62 @@ START_TEST(test_no_beginning_of_a_file_crashes_the_loader)
 }
 END_TEST
 
+/* Replace, remove or insert at a few places; the same damage for the same seed everywhere. */
+static void damage(struct rky_strbuf *text, const char *original, size_t length, uint64_t *seed)
+{
+    static const char *const words[] = {"\"",  "'",  "[",  "]",    "{",       "}", ".",  "=",
+                                        "\n",  "#",  "${", "$",    "\\u0000", "*", "-1", "1e999",
+                                        "inf", ":-", "é",  "\xff", "file:",   "a", "[[", "\"\"\""};
+    size_t from = 0;
+    for (int i = 0; i < 3; i++) {
+        *seed = *seed * 6364136223846793005U + 1442695040888963407U;
+        size_t at = (size_t)(*seed >> 33) % length;
+        size_t word = (size_t)(*seed >> 17) % (sizeof(words) / sizeof(words[0]));
+        if (at < from)
+            continue;
+        rky_strbuf_addn(text, original + from, at - from);
+        rky_strbuf_add(text, words[word]);
+        from = at + (size_t)(*seed >> 9) % 30;
+        from = from < length ? from : length;
+    }
+    rky_strbuf_addn(text, original + from, length - from);
+}
+
+START_TEST(test_no_damaged_file_crashes_the_loader)
+{
+    size_t length = 0;
+    char *original = data(_i == 0 ? "bronze.toml" : "full.toml", &length);
+    uint64_t seed = 1;
+    size_t accepted = 0;
+
+    for (int i = 0; i < 2000; i++) {
+        struct rky_config *config = NULL;
+        struct rky_problems problems = {0};
+        struct rky_error err = {0};
+        struct rky_strbuf text = {0};
+        damage(&text, original, length, &seed);
+
+        int rc =
+            rky_config_parse(text.data, text.length, "c.toml", "/srv", &config, &problems, &err);
+
+        ck_assert_int_eq(rc, problems.error_count == 0 ? RKY_OK : RKY_ERR_CONFIG);
+        for (size_t k = 0; k < problems.count; k++) {
+            const char *message = problems.items[k].message;
+            ck_assert_msg(rky_utf8_valid(message, strlen(message)), "%s", message);
+        }
+        accepted += rc == RKY_OK ? 1 : 0;
+        rky_config_free(config);
+        rky_problems_done(&problems);
+        rky_strbuf_done(&text);
+    }
+
+    /* Damage that always or never matters would test nothing. */
+    ck_assert_uint_lt(accepted, 2000);
+    ck_assert(_i == 1 || accepted > 0);
+    rky_free(original);
+}
+END_TEST
+
 static const char *const ALLOCATION_FILES[] = {"bronze.toml", "full.toml"};
 
 START_TEST(test_every_failed_allocation_is_reported)
@@ -193,6 +249,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, test_a_huge_file_is_refused);
     tcase_add_test(tcase, test_the_error_holds_the_first_problem_and_counts_the_rest);
     tcase_add_test(tcase, test_no_beginning_of_a_file_crashes_the_loader);
+    tcase_add_loop_test(tcase, test_no_damaged_file_crashes_the_loader, 0, 2);
     tcase_add_loop_test(tcase, test_every_failed_allocation_is_reported, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mem.h"
 #include "common/toml.h"
 #include "tests/kit/check_main.h"
 
@@ -124,6 +125,21 @@ START_TEST(test_positions_have_the_shape_of_the_values)
 }
 END_TEST
 
+START_TEST(test_a_byte_order_mark_is_passed_over)
+{
+    json_t *value = NULL;
+    json_t *positions = NULL;
+
+    parse("\xef\xbb\xbf"
+          "a = 'é'\n",
+          &value, &positions);
+
+    ck_assert_str_eq(json_string_value(json_object_get(value, "a")), "é");
+    json_decref(value);
+    json_decref(positions);
+}
+END_TEST
+
 START_TEST(test_an_empty_text_is_an_empty_table)
 {
     json_t *value = NULL;
@@ -157,6 +173,14 @@ static const struct {
      "explicitly prohibited"},
     {"a = 1\nb = \"x\\u0000y\"\n", 2, 5, "a key or string holds a NUL character"},
     {"\"x\\u0000\" = 1\n", 1, 1, "a key or string holds a NUL character"},
+    {"[}a]\n", 1, 2,
+     "Error while parsing key: expected bare key starting character or string delimiter, saw '}'"},
+    {"[[[a]]]\n", 1, 3,
+     "Error while parsing key: expected bare key starting character or string delimiter, saw '['"},
+    {"a = 1\nb =é 2\n", 2, 4,
+     "a character that is not ASCII may stand in strings and comments only"},
+    {"# é\n\"é\" = 'é' é\n", 2, 11,
+     "a character that is not ASCII may stand in strings and comments only"},
     {"a = 99999999999999999999\n", 1, 25,
      "Error while parsing decimal integer: '99999999999999999999' is not representable in 64 bits"},
 };
@@ -192,6 +216,64 @@ START_TEST(test_a_thousand_brackets_are_refused)
 
     ck_assert_int_eq(rc, RKY_ERR_CONFIG);
     ck_assert_ptr_nonnull(strstr(fault.message, "maximum nested value depth"));
+}
+END_TEST
+
+/* The Nth text nests deeply along dots; all of it in one key, behind what may hide it. */
+static const char *const BEFORE_KEY[] = {
+    "",
+    "[",
+    "x = \"\"\"\n \\\"\"\"\"\"\"\n",
+    "x = '''\n\"'''\n",
+    "x = { y = \"a\\\"b\", ",
+    "# \"\nx = '\\'\n",
+    "\"quoted . \" . 'one' .",
+};
+
+START_TEST(test_a_key_without_end_is_refused)
+{
+    struct rky_strbuf text = {0};
+    json_t *value = NULL;
+    json_t *positions = NULL;
+    struct rky_toml_fault fault = {0};
+    rky_strbuf_add(&text, BEFORE_KEY[_i]);
+    for (int i = 0; i < 200000; i++)
+        rky_strbuf_add(&text, i % 2 == 0 ? "a." : "\"b\" . ");
+    rky_strbuf_add(&text, "c = 1\n");
+
+    int rc = rky_toml_parse(text.data, text.length, &value, &positions, &fault);
+
+    ck_assert_int_eq(rc, RKY_ERR_CONFIG);
+    ck_assert_str_eq(fault.message, "a key has more than 64 parts");
+    rky_strbuf_done(&text);
+}
+END_TEST
+
+START_TEST(test_dots_elsewhere_are_no_parts_of_a_key)
+{
+    struct rky_strbuf text = {0};
+    json_t *value = NULL;
+    json_t *positions = NULL;
+    rky_strbuf_add(&text, "n = [");
+    for (int i = 0; i < 100; i++)
+        rky_strbuf_add(&text, "0.5, ");
+    rky_strbuf_add(&text, "]\n# ");
+    for (int i = 0; i < 100; i++)
+        rky_strbuf_add(&text, "a.");
+    rky_strbuf_add(&text, "\ns = \"");
+    for (int i = 0; i < 100; i++)
+        rky_strbuf_add(&text, "a.");
+    rky_strbuf_add(&text, "\"\n");
+    for (int i = 0; i < 63; i++)
+        rky_strbuf_add(&text, "a.");
+    rky_strbuf_add(&text, "a = 1\n");
+
+    parse(text.data, &value, &positions);
+
+    ck_assert_uint_eq(json_array_size(json_object_get(value, "n")), 100);
+    rky_strbuf_done(&text);
+    json_decref(value);
+    json_decref(positions);
 }
 END_TEST
 
@@ -257,10 +339,14 @@ static Suite *suite(void)
     TCase *tcase = tcase_create("toml");
     tcase_add_test(tcase, test_values_come_in_the_order_of_the_file);
     tcase_add_test(tcase, test_positions_have_the_shape_of_the_values);
+    tcase_add_test(tcase, test_a_byte_order_mark_is_passed_over);
     tcase_add_test(tcase, test_an_empty_text_is_an_empty_table);
     tcase_add_loop_test(tcase, test_a_fault_has_its_line_and_column, 0,
                         (int)(sizeof(FAULTS) / sizeof(FAULTS[0])));
     tcase_add_test(tcase, test_a_thousand_brackets_are_refused);
+    tcase_add_loop_test(tcase, test_a_key_without_end_is_refused, 0,
+                        (int)(sizeof(BEFORE_KEY) / sizeof(BEFORE_KEY[0])));
+    tcase_add_test(tcase, test_dots_elsewhere_are_no_parts_of_a_key);
     tcase_add_loop_test(tcase, test_a_long_message_is_not_cut_inside_a_character, 0, 2);
     tcase_add_test(tcase, test_every_failed_allocation_is_reported);
     suite_add_tcase(suite, tcase);
