@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
+# The programs against a real Kafka.
+EXTRA_DIST += tests/integration/lib.sh
+dist_check_SCRIPTS += tests/integration/job_twice.t tests/integration/dead_letters.t
