@@ -353,6 +353,44 @@ START_TEST(a_fault_that_only_a_restart_mends_is_told)
 }
 END_TEST
 
+START_TEST(a_client_library_that_will_not_end_does_not_hold_up_the_process)
+{
+    char prefix[64];
+    struct rky_error err = {0};
+    struct rky_consumer *consumer = NULL;
+    const struct rky_consumer_callbacks callbacks = {0};
+    struct rky_topics topics = {0};
+    struct rky_deadline deadline = patience();
+    struct rky_clock *clock = rky_clock_real();
+    rky_unique_name("hang", prefix, sizeof(prefix));
+    ck_assert_int_eq(rky_topics_init(&topics, prefix, &err), 0);
+    struct rky_queue_config *queue = rky_test_queue(rky_kafka_bootstrap(), prefix, NULL);
+    struct rky_transport *transport = rky_test_kafka_open(queue);
+    ck_assert_int_eq(rky_topics_ensure(transport, queue, WAIT_MS, &err), 0);
+    publish(transport, topics.jobs, "x", 1, NULL);
+    int rc = transport->ops->consumer_open(transport, (const char *const *)&topics.jobs, 1,
+                                           &callbacks, &consumer, &err);
+    ck_assert_msg(rc == 0, "%s", err.message);
+    /* A message that is never given back makes librdkafka wait for it for ever. */
+    rd_kafka_message_t *kept = NULL;
+    while (kept == NULL || kept->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        ck_assert_int_gt(rky_deadline_left_ms(&deadline), 0);
+        if (kept != NULL)
+            rd_kafka_message_destroy(kept);
+        kept = rd_kafka_consumer_poll(rky_kafka_consumer_of(consumer)->handle, 50);
+    }
+    int64_t before = clock->mono_ms(clock);
+
+    transport->ops->consumer_close(consumer, 1500);
+    ck_assert(rky_kafka_of(transport)->abandoned);
+    transport->ops->close(transport);
+
+    ck_assert_int_lt(clock->mono_ms(clock) - before, 12000);
+    rky_topics_done(&topics);
+    /* The queue's settings stay: what hangs may still read them. */
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = rky_transport_suite(&kafka);
@@ -365,6 +403,7 @@ static Suite *suite(void)
                    what_was_published_while_the_broker_was_dead_arrives_once_when_it_is_back);
     tcase_add_test(alone, a_frozen_broker_is_noticed_and_blocks_nothing);
     tcase_add_test(alone, a_fault_that_only_a_restart_mends_is_told);
+    tcase_add_test(alone, a_client_library_that_will_not_end_does_not_hold_up_the_process);
     suite_add_tcase(all, alone);
 
     TCase *settings = tcase_create("settings");
