@@ -553,7 +553,9 @@ static Suite *suite(void)
     Suite *suite = suite_create("ledger");
     TCase *meta_case = tcase_create("meta and transactions");
     TCase *records = tcase_create("records");
+    tcase_set_timeout(meta_case, TIMEOUT_S);
     tcase_add_checked_fixture(meta_case, setup, teardown);
+    tcase_set_timeout(records, TIMEOUT_S);
     tcase_add_checked_fixture(records, setup, teardown);
     tcase_add_test(meta_case, test_new_state_has_a_random_lineage_and_generation_zero);
     tcase_add_test(meta_case, test_bump_raises_the_generation_and_changes_the_write_id);

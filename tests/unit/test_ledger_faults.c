@@ -505,7 +505,7 @@ static Suite *suite(void)
     TCase *engine_memory = tcase_create("engine memory");
     TCase *const all[] = {io, death, memory, engine_memory};
     for (size_t i = 0; i < 4; i++) {
-        tcase_set_timeout(all[i], 120);
+        tcase_set_timeout(all[i], TIMEOUT_S);
         tcase_add_checked_fixture(all[i], all[i] == engine_memory ? setup_counted_memory : setup,
                                   NULL);
         suite_add_tcase(suite, all[i]);

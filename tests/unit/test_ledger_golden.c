@@ -179,6 +179,7 @@ static Suite *suite(void)
 {
     Suite *suite = suite_create("ledger golden");
     TCase *version_1 = tcase_create("version 1");
+    tcase_set_timeout(version_1, TIMEOUT_S);
     tcase_add_checked_fixture(version_1, setup, teardown);
     tcase_add_test(version_1, test_version_1_meta_is_read);
     tcase_add_test(version_1, test_version_1_watermarks_and_tombstones_are_read);

@@ -401,7 +401,9 @@ static Suite *suite(void)
     Suite *suite = suite_create("ledger history");
     TCase *counts = tcase_create("counts");
     TCase *retention = tcase_create("retention");
+    tcase_set_timeout(counts, TIMEOUT_S);
     tcase_add_checked_fixture(counts, setup, teardown);
+    tcase_set_timeout(retention, TIMEOUT_S);
     tcase_add_checked_fixture(retention, setup, teardown);
     tcase_add_test(counts, test_latest_counts_come_oldest_first);
     tcase_add_test(counts, test_tables_with_counts_are_listed_by_name);

@@ -338,7 +338,8 @@ static Suite *suite(void)
     Suite *suite = suite_create("ledger locks");
     TCase *locks = tcase_create("locks");
     TCase *changes = tcase_create("changes");
-    tcase_set_timeout(locks, 60);
+    tcase_set_timeout(locks, TIMEOUT_S);
+    tcase_set_timeout(changes, TIMEOUT_S);
     tcase_add_checked_fixture(locks, setup, NULL);
     tcase_add_checked_fixture(changes, setup, NULL);
     tcase_add_test(locks, test_two_ledgers_of_one_process_exclude_each_other);

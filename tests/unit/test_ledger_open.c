@@ -445,7 +445,8 @@ static Suite *suite(void)
     Suite *suite = suite_create("ledger open");
     TCase *files = tcase_create("files");
     TCase *damage = tcase_create("damage");
-    tcase_set_timeout(damage, 60);
+    tcase_set_timeout(files, TIMEOUT_S);
+    tcase_set_timeout(damage, TIMEOUT_S);
     TCase *const all[] = {files, damage};
     for (size_t i = 0; i < 2; i++) {
         tcase_add_checked_fixture(all[i], setup, NULL);
