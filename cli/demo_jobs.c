@@ -164,6 +164,6 @@ int rky_demo_expect_success(const struct rky_demo_result *result, struct rky_err
     const json_t *failure = json_array_get(json_object_get(result->body, "errors"), 0);
     if (strcmp(status, "success") == 0 && failure == NULL)
         return 0;
-    return rky_fail(err, RKY_ERR_CONFLICT, "job %s ended with status '%s', expected 'success': %s",
+    return rky_fail(err, RKY_ERR_CONFLICT, "job %s ended as '%s', expected a success: %s",
                     result->job_id, status, rky_member_text(failure, "error", "no reason given"));
 }

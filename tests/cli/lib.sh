@@ -25,6 +25,10 @@ rocky=$top_builddir/cli/rocky
 rocky_worker=$top_builddir/worker/rocky-worker
 rocky_producer=$top_builddir/producer/rocky-producer
 export rocky rocky_worker rocky_producer
+[ -x "$rocky" ] || {
+    printf 'Bail out! %s is not built\n' "$rocky"
+    exit 1
+}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/rocky-test.XXXXXX")
 tap_count=0
