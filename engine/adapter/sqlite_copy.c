@@ -44,27 +44,30 @@ static int check_source(struct rky_sqlite_copy *copy, struct rky_error *err)
     const struct rky_copy_spec *spec = copy->shape->spec;
     const struct rky_table_info *table = spec->source_table;
     struct rky_sqlite_session *session = copy->session;
-    struct rky_strbuf sql = {0};
-    sqlite3_stmt *statement = NULL;
-    rky_strbuf_addf(&sql, "SELECT * FROM %s", copy->shape->source);
-    int rc = sql.failed ? rky_fail_nomem(err) : RKY_OK;
-    if (rc == RKY_OK &&
-        sqlite3_table_column_metadata(session->db, copy->shape->alias, spec->source.table, NULL,
+    if (sqlite3_table_column_metadata(session->db, copy->shape->alias, spec->source.table, NULL,
                                       NULL, NULL, NULL, NULL, NULL) != SQLITE_OK)
-        rc = rky_fail(err, RKY_ERR_SOURCE_MISSING, "there is no source table '%s' in '%s'",
-                      spec->source.table, session->attached_file);
-    if (rc == RKY_OK)
-        rc = rky_sqlite_prepare(session, rky_strbuf_text(&sql), &statement, err);
-    bool same = rc == RKY_OK && (size_t)sqlite3_column_count(statement) == table->column_count;
-    for (size_t i = 0; same && i < table->column_count; i++)
-        same = strcmp(sqlite3_column_name(statement, (int)i), table->columns[i].name) == 0;
-    if (rc == RKY_OK && !same)
-        rc = rky_fail(err, RKY_ERR_SCHEMA_DRIFT,
-                      "the columns of source table '%s' changed since they were read",
-                      spec->source.table);
-    (void)sqlite3_finalize(statement);
-    rky_strbuf_done(&sql);
-    return rc;
+        return rky_fail(err, RKY_ERR_SOURCE_MISSING, "there is no source table '%s' in '%s'",
+                        spec->source.table, session->attached_file);
+    int rc = rky_sqlite_prepare_rows(session, copy->shape, &copy->source_rows, err);
+    if (rc != RKY_OK)
+        return rc;
+    bool same = (size_t)sqlite3_column_count(copy->source_rows) == table->column_count;
+    for (size_t i = 0; same && i < table->column_count; i++) {
+        const char *name = sqlite3_column_name(copy->source_rows, (int)i);
+        same = name != NULL && strcmp(name, table->columns[i].name) == 0;
+    }
+    if (same)
+        return RKY_OK;
+    return rky_fail(err, RKY_ERR_SCHEMA_DRIFT,
+                    "the columns of source table '%s' changed since they were read",
+                    spec->source.table);
+}
+
+/* Statements that are left open would keep the connection from closing. */
+static void close_source(struct rky_sqlite_copy *copy)
+{
+    (void)sqlite3_finalize(copy->source_rows);
+    copy->source_rows = NULL;
 }
 
 static int check_target(struct rky_sqlite_copy *copy, struct rky_error *err)
@@ -138,9 +141,7 @@ static int run_survey(struct rky_sqlite_copy *copy, const char *sql, struct rky_
     int rc = rky_sqlite_survey(session, shape, sql, &copy->horizon, &copy->survey, err);
     if (rc == RKY_OK && !shape->whole && shape->after.type != RKY_CURSOR_NONE &&
         shape->spec->boundary == RKY_BOUNDARY_EXACT)
-        rc = rky_sqlite_ties(session, shape, &shape->after,
-                             shape->indexed ? NULL : &session->tracker.at_after, &copy->at_after,
-                             err);
+        rc = rky_sqlite_ties(copy, &shape->after, &session->tracker.at_after, &copy->at_after, err);
     return rc;
 }
 
@@ -166,8 +167,10 @@ static int run_copy(struct rky_sqlite_copy *copy, const char *sql, struct rky_er
         rc = rky_sqlite_track(copy->session, shape, &copy->horizon, err);
     if (rc == RKY_OK)
         rc = rky_sqlite_run(copy, sql, "copy rows", &copy->plain_rows, err);
-    if (rc == RKY_OK && shape->tracked)
+    if (rc == RKY_OK && shape->tracked) {
+        copy->survey.rows = copy->session->tracker.rows;
         rc = rky_sqlite_tracked(copy->session, shape, &copy->survey, err);
+    }
     if (rc != RKY_OK)
         return rc;
     if (shape->whole && shape->spec->null_cursor == RKY_NULL_CURSOR_INCLUDE &&
@@ -258,8 +261,6 @@ static int new_values(struct rky_sqlite_copy *copy, struct new_mark *next, struc
 static int new_ties(struct rky_sqlite_copy *copy, struct new_mark *next, struct rky_error *err)
 {
     const struct rky_sqlite_shape *shape = copy->shape;
-    const struct rky_sqlite_tracker *tracker = &copy->session->tracker;
-    bool surveyed = shape->cursor != NULL && !shape->indexed;
     next->ties.count = -1;
     if (shape->cursor == NULL || shape->spec->boundary != RKY_BOUNDARY_EXACT)
         return RKY_OK;
@@ -268,8 +269,8 @@ static int new_ties(struct rky_sqlite_copy *copy, struct new_mark *next, struct 
         next->ties = copy->at_after;
         return RKY_OK;
     }
-    return rky_sqlite_ties(copy->session, shape, &next->value,
-                           surveyed ? &tracker->at_greatest : NULL, &next->ties, err);
+    return rky_sqlite_ties(copy, &next->value, &copy->session->tracker.at_greatest, &next->ties,
+                           err);
 }
 
 static bool same_cursor(const struct rky_cursor *a, const struct rky_cursor *b)
@@ -382,6 +383,7 @@ static int finish(struct rky_sqlite_copy *copy, const struct rky_copy_ids *ids,
     int rc = new_values(copy, next, err);
     if (rc == RKY_OK)
         rc = new_ties(copy, next, err);
+    close_source(copy);
     if (rc != RKY_OK)
         return rc;
     if (!mark_changes(copy, next)) {
@@ -499,6 +501,7 @@ int rky_sqlite_copy(struct rky_session *base, const struct rky_claim *claim,
     if (rc == RKY_OK) {
         rky_fault_point("copy.begin");
         rc = transaction(&copy, claim, ids, &shape, err);
+        close_source(&copy);
         if (rc != RKY_OK)
             rky_sqlite_rollback(copy.session);
     }

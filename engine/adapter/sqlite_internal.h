@@ -358,13 +358,6 @@ RKY_MUST_CHECK int rky_sqlite_track(struct rky_sqlite_session *session,
 RKY_MUST_CHECK int rky_sqlite_tracked(struct rky_sqlite_session *session,
                                       const struct rky_sqlite_shape *shape,
                                       struct rky_sqlite_survey *survey, struct rky_error *err);
-/** @brief Count and hash the source rows at a value. @param rows their ids when known, else NULL.
- */
-RKY_MUST_CHECK int rky_sqlite_ties(struct rky_sqlite_session *session,
-                                   const struct rky_sqlite_shape *shape,
-                                   const struct rky_cursor *value,
-                                   const struct rky_sqlite_rows *rows,
-                                   struct rky_sqlite_ties *ret_ties, struct rky_error *err);
 /** @brief Some value of the source's cursor, to learn how it writes times; NONE when it has none.
  */
 RKY_MUST_CHECK int rky_sqlite_sample(struct rky_sqlite_session *session,
@@ -394,6 +387,7 @@ struct rky_sqlite_copy {
     struct rky_sqlite_session *session;
     const struct rky_sqlite_shape *shape;
     struct rky_copy_outcome *outcome;
+    sqlite3_stmt *source_rows; /**< see rky_sqlite_prepare_rows() */
     struct rky_sqlite_survey survey;
     struct rky_cursor horizon;       /**< NONE = no upper end */
     struct rky_sqlite_ties at_after; /**< of the watermark; count -1 = not looked at */
@@ -403,6 +397,15 @@ struct rky_sqlite_copy {
     bool wrote; /**< a statement changed the target */
 };
 
+/** @brief Prepare `SELECT *` of source rows, by row id or cursor value (sqlite_survey.c). */
+RKY_MUST_CHECK int rky_sqlite_prepare_rows(struct rky_sqlite_session *session,
+                                           const struct rky_sqlite_shape *shape,
+                                           sqlite3_stmt **ret_statement, struct rky_error *err);
+/** @brief Count and hash the source rows at a value. @param rows their ids, which the tracker kept;
+ *         not used with an index on the cursor. */
+RKY_MUST_CHECK int rky_sqlite_ties(struct rky_sqlite_copy *copy, const struct rky_cursor *value,
+                                   const struct rky_sqlite_rows *rows,
+                                   struct rky_sqlite_ties *ret_ties, struct rky_error *err);
 int rky_sqlite_copy(struct rky_session *session, const struct rky_claim *claim,
                     const struct rky_copy_spec *spec, const struct rky_copy_ids *ids,
                     struct rky_copy_outcome *ret_outcome, struct rky_error *err);

@@ -238,23 +238,33 @@ int rky_sqlite_track(struct rky_sqlite_session *session, const struct rky_sqlite
     return rc;
 }
 
+/* Whether what was seen is of one kind, and of the watermark's. */
+static bool one_kind(const struct rky_sqlite_shape *shape, const struct rky_sqlite_tracker *tracker)
+{
+    enum rky_cursor_type after = rky_sqlite_plain_after(shape)->type;
+    bool numbers = tracker->numbers > 0 || after == RKY_CURSOR_INTEGER || after == RKY_CURSOR_REAL;
+    bool texts = tracker->texts > 0 || after == RKY_CURSOR_TEXT;
+    return tracker->blobs == 0 && !(numbers && texts);
+}
+
 int rky_sqlite_tracked(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
                        struct rky_sqlite_survey *survey, struct rky_error *err)
 {
     const struct rky_sqlite_tracker *tracker = &session->tracker;
     const struct rky_copy_spec *spec = shape->spec;
-    struct classes found = {tracker->numbers, tracker->texts, tracker->blobs};
+    struct classes found = {0};
+    int rc = RKY_OK;
+    survey->nulls = tracker->nulls;
+    survey->window_rows = tracker->window_rows;
+    if (!one_kind(shape, tracker))
+        rc = count_classes(session, shape, &found, err);
     /* Classes first: a BLOB as the greatest value would only be called a BLOB. */
-    int rc = judge(shape, &found, tracker->nulls, &(struct rky_cursor){0}, err);
+    if (rc == RKY_OK)
+        rc = judge(shape, &found, tracker->nulls, &(struct rky_cursor){0}, err);
     if (rc == RKY_OK)
         rc = rky_sqlite_value_cursor(session->db, &tracker->greatest, spec->source.table,
                                      spec->cursor_column, &survey->greatest, err);
-    if (rc == RKY_OK)
-        rc = judge(shape, &found, tracker->nulls, &survey->greatest, err);
-    survey->rows = tracker->rows;
-    survey->nulls = tracker->nulls;
-    survey->window_rows = tracker->window_rows;
-    return rc;
+    return rc == RKY_OK ? judge(shape, &found, tracker->nulls, &survey->greatest, err) : rc;
 }
 
 /* --- by a statement ----------------------------------------------------------------------------
@@ -298,7 +308,8 @@ static bool is_number(int type)
     return type == SQLITE_INTEGER || type == SQLITE_FLOAT;
 }
 
-/* The columns of add_indexed_survey(). */
+/* The columns of add_survey() and add_indexed_survey(). */
+enum { SCANNED_ROWS = 1, SCANNED_TARGET };
 enum { LOWEST, HIGHEST, WITHIN, NULLS, WINDOW, ROWS, TARGET_ROWS };
 
 static int take_indexed(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
@@ -341,7 +352,8 @@ int rky_sqlite_survey(struct rky_sqlite_session *session, const struct rky_sqlit
     if (rc == SQLITE_ROW && shape->indexed) {
         rc = take_indexed(session, shape, statement, survey, err);
     } else if (rc == SQLITE_ROW) {
-        survey->target_empty = sqlite3_column_int(statement, 1) == 0;
+        survey->rows = counted(statement, SCANNED_ROWS);
+        survey->target_empty = sqlite3_column_int(statement, SCANNED_TARGET) == 0;
         rc = rky_sqlite_tracked(session, shape, survey, err);
     }
     (void)sqlite3_finalize(statement);
@@ -394,46 +406,90 @@ static int add_rows(struct rky_sqlite_session *session, sqlite3_stmt *statement,
     }
 }
 
-/* All rows of a value, by one statement; or each by its id. */
-static int sum_rows(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
-                    const struct rky_cursor *value, const struct rky_sqlite_rows *rows,
-                    struct sum *sum, struct rky_error *err)
+/* `SELECT *` by value, bound; so that it can serve every value of one copy. */
+static int prepare_by_value(struct rky_sqlite_session *session,
+                            const struct rky_sqlite_shape *shape, sqlite3_stmt **ret_statement,
+                            struct rky_error *err)
 {
     struct rky_strbuf sql = {0};
-    sqlite3_stmt *statement = NULL;
-    rky_strbuf_addf(&sql, "SELECT * FROM %s WHERE ", shape->source);
-    if (rows != NULL) {
-        rky_strbuf_addf(&sql, "%s = ?1", shape->row_id);
-    } else {
-        rky_strbuf_addf(&sql, "%s = ", shape->cursor_binary);
-        rky_sqlite_add_literal(&sql, value);
-    }
+    rky_strbuf_addf(&sql, "SELECT * FROM %s", shape->source);
+    if (shape->cursor != NULL)
+        rky_strbuf_addf(&sql, " WHERE %s = ?1", shape->cursor_binary);
     int rc = sql.failed ? rky_fail_nomem(err)
-                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), &statement, err);
-    if (rc == RKY_OK && rows == NULL)
-        rc = add_rows(session, statement, sum, err);
-    for (size_t i = 0; rc == RKY_OK && rows != NULL && i < rows->count; i++) {
-        (void)sqlite3_bind_int64(statement, 1, rows->ids[i]);
-        rc = add_rows(session, statement, sum, err);
-        (void)sqlite3_reset(statement);
-    }
-    (void)sqlite3_finalize(statement);
+                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), ret_statement, err);
     rky_strbuf_done(&sql);
     return rc;
 }
 
-int rky_sqlite_ties(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
-                    const struct rky_cursor *value, const struct rky_sqlite_rows *rows,
-                    struct rky_sqlite_ties *ret_ties, struct rky_error *err)
+static bool by_id(const struct rky_sqlite_shape *shape)
+{
+    return shape->cursor != NULL && !shape->indexed && shape->row_id != NULL;
+}
+
+int rky_sqlite_prepare_rows(struct rky_sqlite_session *session,
+                            const struct rky_sqlite_shape *shape, sqlite3_stmt **ret_statement,
+                            struct rky_error *err)
+{
+    struct rky_strbuf sql = {0};
+    if (!by_id(shape))
+        return prepare_by_value(session, shape, ret_statement, err);
+    rky_strbuf_addf(&sql, "SELECT * FROM %s WHERE %s = ?1", shape->source, shape->row_id);
+    int rc = sql.failed ? rky_fail_nomem(err)
+                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), ret_statement, err);
+    rky_strbuf_done(&sql);
+    return rc;
+}
+
+static int sum_value(struct rky_sqlite_copy *copy, sqlite3_stmt *statement,
+                     const struct rky_cursor *value, struct sum *sum, struct rky_error *err)
+{
+    int rc = bind_cursor(statement, 1, copy->session->db, value, err);
+    if (rc == RKY_OK)
+        rc = add_rows(copy->session, statement, sum, err);
+    (void)sqlite3_reset(statement);
+    return rc;
+}
+
+/* More rows tie than ids were kept: one more scan. */
+static int sum_by_scan(struct rky_sqlite_copy *copy, const struct rky_cursor *value,
+                       struct sum *sum, struct rky_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = prepare_by_value(copy->session, copy->shape, &statement, err);
+    if (rc == RKY_OK)
+        rc = sum_value(copy, statement, value, sum, err);
+    (void)sqlite3_finalize(statement);
+    return rc;
+}
+
+static int sum_ids(struct rky_sqlite_copy *copy, const struct rky_sqlite_rows *rows,
+                   struct sum *sum, struct rky_error *err)
+{
+    int rc = RKY_OK;
+    for (size_t i = 0; rc == RKY_OK && i < rows->count; i++) {
+        (void)sqlite3_bind_int64(copy->source_rows, 1, rows->ids[i]);
+        rc = add_rows(copy->session, copy->source_rows, sum, err);
+        (void)sqlite3_reset(copy->source_rows);
+    }
+    return rc;
+}
+
+int rky_sqlite_ties(struct rky_sqlite_copy *copy, const struct rky_cursor *value,
+                    const struct rky_sqlite_rows *rows, struct rky_sqlite_ties *ret_ties,
+                    struct rky_error *err)
 {
     struct sum sum = {0};
-    if (rows != NULL && (rows->overflowed || shape->row_id == NULL))
-        rows = NULL;
-    if (value->type != RKY_CURSOR_NONE) {
-        int rc = sum_rows(session, shape, value, rows, &sum, err);
-        if (rc != RKY_OK)
-            return rc;
-    }
+    int rc = RKY_OK;
+    if (value->type == RKY_CURSOR_NONE)
+        rc = RKY_OK;
+    else if (!by_id(copy->shape))
+        rc = sum_value(copy, copy->source_rows, value, &sum, err);
+    else if (rows->overflowed)
+        rc = sum_by_scan(copy, value, &sum, err);
+    else
+        rc = sum_ids(copy, rows, &sum, err);
+    if (rc != RKY_OK)
+        return rc;
     ret_ties->count = sum.count;
     (void)snprintf(ret_ties->hash, sizeof(ret_ties->hash), "%016" PRIx64 "%016" PRIx64,
                    (uint64_t)(sum.total >> 64), (uint64_t)sum.total);

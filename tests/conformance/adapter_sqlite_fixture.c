@@ -40,6 +40,8 @@ sqlite3 *sqlite_fixture_open(enum adapter_side side, const char *schema)
     adapter_ok(rky_mkdir_p(directory, &err), err);
     ck_assert_int_eq(sqlite3_open(file, &db), SQLITE_OK);
     (void)sqlite3_busy_timeout(db, 5000);
+    /* What tests write need not survive a power cut. */
+    sqlite_fixture_run(db, "PRAGMA synchronous = OFF");
     rky_free(directory);
     free(file);
     return db;

@@ -9,5 +9,6 @@ int main(void)
 {
     Suite *suite = suite_create("adapter/sqlite");
     adapter_suite_add(suite, &sqlite_fixture);
+    adapter_model_add(suite, &sqlite_fixture);
     return rky_check_main(suite);
 }
