@@ -138,7 +138,6 @@ char *rky_query_get_text(struct rky_query *query, int column);
 /** @brief Text of a column into a buffer; what does not fit is damage of the file. */
 void rky_query_copy_text(struct rky_query *query, int column, char *ret_text, size_t size);
 int64_t rky_query_get_int(const struct rky_query *query, int column);
-bool rky_query_is_null(const struct rky_query *query, int column);
 /** @brief End the query. @param doing for the message: "read the watermarks". @return 0 or the
  *         first failure. */
 RKY_MUST_CHECK int rky_query_finish(struct rky_query *query, const char *doing,

@@ -203,11 +203,6 @@ int64_t rky_query_get_int(const struct rky_query *query, int column)
     return query->rc == SQLITE_OK ? sqlite3_column_int64(query->stmt, column) : 0;
 }
 
-bool rky_query_is_null(const struct rky_query *query, int column)
-{
-    return query->rc != SQLITE_OK || sqlite3_column_type(query->stmt, column) == SQLITE_NULL;
-}
-
 int rky_query_finish(struct rky_query *query, const char *doing, struct rky_error *err)
 {
     int rc = 0;

@@ -213,6 +213,16 @@ START_TEST(test_missing_table_is_damage)
 }
 END_TEST
 
+START_TEST(test_state_that_does_not_say_which_it_is_is_damage)
+{
+    create();
+    kit_sql(path, "UPDATE meta SET namespace = hex(randomblob(64))");
+    assert_refused("is corrupt: a value is not of the expected form");
+    kit_sql(path, "DELETE FROM meta");
+    assert_refused("is corrupt: it does not say which state it is");
+}
+END_TEST
+
 START_TEST(test_trigger_and_view_in_the_file_do_not_run)
 {
     create();
@@ -466,6 +476,7 @@ static Suite *suite(void)
     tcase_add_test(files, test_file_without_a_version_is_damaged);
     tcase_add_test(files, test_file_of_another_namespace_names_both);
     tcase_add_test(files, test_missing_table_is_damage);
+    tcase_add_test(files, test_state_that_does_not_say_which_it_is_is_damage);
     tcase_add_test(files, test_trigger_and_view_in_the_file_do_not_run);
     tcase_add_test(files, test_permission_denied_is_an_io_error_with_the_path);
     tcase_add_test(files, test_directory_without_permission_is_an_io_error_with_the_path);
