@@ -8,20 +8,12 @@
 # Each point gets a topic prefix, a source and a target of its own. A point that is never reached
 # fails the test: a crash that does not happen proves nothing.
 
-# shellcheck disable=SC2317,SC2030,SC2031 # functions passed to wait_for; lanes count for themselves
-. "${top_srcdir:-.}/tests/cli/lib.sh"
-
-kafka=$top_srcdir/tests/kit/kafka/kafka.sh
-bus=$top_builddir/tests/kit/bus
+# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # functions passed to wait_for; lanes count for themselves
+. "${top_srcdir:-.}/tests/integration/lib.sh"
 
 mapfile -t points < <("$rocky" dev faults)
 [ ${#points[@]} -gt 0 ] || skip_all 'built without --enable-fault-injection'
-if ! kafka_out=$("$kafka" start "$work/kafka" --owner $$ 2>&1); then
-    [ "${ROCKY_REQUIRE_SERVERS:-0}" = 1 ] || skip_all "no Kafka: $kafka_out"
-    ok 1 "Kafka starts: $kafka_out"
-    done_testing
-fi
-brokers=${kafka_out##*BOOTSTRAP=}
+need_kafka
 
 # What one point is tried on: two schemas with two tables each, full first, then an increment.
 prepare() { # POINT
@@ -35,15 +27,9 @@ prepare() { # POINT
         "[worker]" 'concurrency = 2' 'drain_grace_seconds = 5'
 }
 
-enqueue() { # JOB-VARIABLE
-    run_program "$rocky_producer" run --config rocky.toml --output json
-    job_id=$(jq -r .job_id <<<"$stdout")
-    [ "$status" -eq 0 ]
-}
-
-results_of() { # PREFIX JOB: the distinct ce_ids of its results
-    "$bus" read --brokers "$brokers" --topic "$1.results" --from-beginning --timeout 0.3 2>/dev/null |
-        jq -r --arg job "$2" 'select(.headers.ce_type == "rocky.job.result" and .headers["x-job-id"] == $job)
+results_of() { # PREFIX JOB: the distinct ce_ids of its results, each with its status
+    messages "$1.results" 2>/dev/null | jq -r --arg job "$2" \
+        'select(.headers.ce_type == "rocky.job.result" and .headers["x-job-id"] == $job)
             | .headers.ce_id + " " + (.value | fromjson | .status)' | sort -u
 }
 
@@ -64,7 +50,7 @@ all_rows() {
 
 is_committed() { # PREFIX OFFSET
     "$bus" committed --brokers "$brokers" --topic "$1.jobs" --group rocky-workers |
-        jq -e --argjson offset "$2" 'select(.offset == $offset)' >/dev/null
+        jq -e --argjson offset "$2" 'select(.committed == $offset)' >/dev/null
 }
 
 # A worker that dies at the point, then one that does not; the job must come to its one end.
@@ -91,11 +77,11 @@ crash_and_recover() { # POINT JOB WHAT OFFSET
 
 try_point() { # POINT
     prepare "$1" || return 1
-    enqueue || { ok 1 "$1: a job is enqueued"; return 1; }
+    enqueue run || { ok 1 "$1: a job is enqueued"; return 1; }
     crash_and_recover "$1" "$job_id" 'full copy' 1 || return 1
     add_rows fivetran src__acme__us__shopify orders 57
     add_rows fivetran src__acme__eu__stripe charges 13
-    enqueue
+    enqueue run
     crash_and_recover "$1" "$job_id" increment 2
 }
 
@@ -104,6 +90,7 @@ lanes=2
 for ((lane = 0; lane < lanes; lane++)); do
     (
         trap - EXIT
+        work=$work/lane$lane && mkdir -p "$work"
         for ((i = lane; i < ${#points[@]}; i += lanes)); do
             tap_count=0
             try_point "${points[i]}"
@@ -126,5 +113,4 @@ while IFS= read -r line; do
     *) printf '%s\n' "$line" ;;
     esac
 done < <(cat "$work"/lane*.tap)
-"$kafka" stop "$work/kafka" >/dev/null 2>&1
 done_testing
