@@ -7,9 +7,8 @@
 
 #include "transport/kafka_internal.h"
 
-#include <time.h>
-
 #include "common/mem.h"
+#include "transport/timespec.h"
 
 static void free_kafka(struct rky_kafka *kafka)
 {
@@ -30,7 +29,9 @@ static void close_kafka(struct rky_transport *transport)
     if (kafka == NULL)
         return;
     rky_kafka_publisher_stop(kafka);
-    if (!kafka->abandoned)
+    if (kafka->abandoned)
+        kafka->log = NULL; /* what is left behind may still want to write to it */
+    else
         free_kafka(kafka);
 }
 
@@ -67,17 +68,13 @@ static int try_consumer_settings(struct rky_kafka *kafka, struct rky_error *err)
     return rc;
 }
 
-/* Locks with default attributes cannot fail on Linux; a condition needs the monotonic clock. */
+/* Locks with default attributes cannot fail on Linux. */
 static void init_locks(struct rky_kafka *kafka)
 {
-    pthread_condattr_t attributes;
     (void)pthread_mutex_init(&kafka->health.mutex, NULL);
     (void)pthread_mutex_init(&kafka->topics_mutex, NULL);
     (void)pthread_mutex_init(&kafka->pulse_mutex, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&kafka->pulse_stop, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    rky_condition_init(&kafka->pulse_stop);
 }
 
 int rky_kafka_open(const struct rky_queue_config *queue, const char *client_id, struct rky_log *log,

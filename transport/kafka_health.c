@@ -12,9 +12,7 @@
 #include "transport/kafka_internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/mem.h"
 
@@ -274,38 +272,4 @@ int rky_kafka_fail_unreachable(struct rky_kafka *kafka, struct rky_error *err, i
                                 : "start the broker ('rocky dev broker' runs one for "
                                   "development), or set queue.brokers");
     return rc;
-}
-
-static void *destroy_handle(void *handle)
-{
-    rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    return NULL;
-}
-
-bool rky_kafka_destroy(struct rky_kafka *kafka, rd_kafka_t *handle, int64_t timeout_ms)
-{
-    pthread_t thread;
-    struct timespec until;
-    if (pthread_create(&thread, NULL, destroy_handle, handle) != 0) {
-        (void)destroy_handle(handle);
-        rky_kafka_health_forget(kafka, handle);
-        return true;
-    }
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(timeout_ms / 1000);
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-        (void)pthread_detach(thread);
-        kafka->abandoned = true;
-        rky_log_write(kafka->log, RKY_LOG_WARN, NULL,
-                      "kafka: the client library did not end within %.1f s, left behind",
-                      (double)timeout_ms / 1000.0);
-        return false;
-    }
-    rky_kafka_health_forget(kafka, handle);
-    return true;
 }

@@ -116,6 +116,8 @@ int rky_kafka_fail(struct rky_error *err, rd_kafka_resp_err_t code, const char *
     RKY_PRINTF(3, 4);
 /** @brief The failure "no broker answered": names the brokers, the last reason and the fix. */
 int rky_kafka_fail_unreachable(struct rky_kafka *kafka, struct rky_error *err, int64_t waited_ms);
+/* kafka_end.c */
+
 /** @brief Destroy a handle, but give up waiting after @p timeout_ms: a hang in there must not
  *         become ours. @return whether it ended; false leaves handle and callbacks alive, and the
  *         transport marked as abandoned. */

@@ -9,9 +9,9 @@
 
 #include "transport/kafka_internal.h"
 
-#include <time.h>
+#include "transport/timespec.h"
 
-#define INTERVAL_S 2
+#define INTERVAL_MS 2000
 #define ANSWER_MS 1000
 /* In a cluster one question may go to the one broker that is stuck. */
 #define SILENT_AFTER 2
@@ -28,9 +28,7 @@ static bool answered(struct rky_kafka *kafka)
 /* Returns whether to stop. */
 static bool wait_interval(struct rky_kafka *kafka)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += INTERVAL_S;
+    const struct timespec until = rky_monotonic_in(INTERVAL_MS);
     (void)pthread_mutex_lock(&kafka->pulse_mutex);
     int waited = 0;
     while (!atomic_load(&kafka->stop) && waited == 0)

@@ -9,11 +9,11 @@
 #include "transport/memory_internal.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <librdkafka/rdkafka.h>
 
 #include "common/mem.h"
+#include "transport/timespec.h"
 
 #define MESSAGE_MAX_BYTES ((size_t)16 << 20)
 
@@ -26,19 +26,12 @@ struct memory_tail {
 
 void rky_memory_wait(struct memory *memory, const struct rky_deadline *deadline)
 {
-    struct timespec until;
     int64_t left_ms = rky_deadline_left_ms(deadline);
     if (left_ms == INT64_MAX) {
         (void)pthread_cond_wait(&memory->changed, &memory->mutex);
         return;
     }
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(left_ms / 1000);
-    until.tv_nsec += (long)(left_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    const struct timespec until = rky_monotonic_in(left_ms);
     (void)pthread_cond_timedwait(&memory->changed, &memory->mutex, &until);
 }
 
@@ -412,7 +405,6 @@ static const struct rky_transport_ops memory_ops = {
 int rky_memory_transport_open(int partitions, struct rky_transport **ret_transport,
                               struct rky_error *err)
 {
-    pthread_condattr_t attributes;
     struct memory *memory = rky_calloc(1, sizeof(*memory));
     if (memory == NULL)
         return rky_fail_nomem(err);
@@ -420,10 +412,7 @@ int rky_memory_transport_open(int partitions, struct rky_transport **ret_transpo
     memory->default_partitions = partitions;
     memory->last = &memory->first;
     (void)pthread_mutex_init(&memory->mutex, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&memory->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    rky_condition_init(&memory->changed);
     int failed = pthread_create(&memory->broker, NULL, run_broker, memory);
     if (failed != 0) {
         close_memory(&memory->base);

@@ -4,7 +4,7 @@ tests_kit_librkytestkit_la_CPPFLAGS += -DRKY_TOP_SRCDIR='"$(abs_top_srcdir)"'
 
 TRANSPORT_SUITE = tests/conformance/transport_suite.c tests/conformance/transport_suite.h
 KAFKA_FIXTURE = tests/conformance/transport_kafka_fixture.c \
-	tests/conformance/transport_kafka_fixture.h
+	tests/conformance/transport_kafka_fixture.h tests/kit/c11_threads.c
 
 check_PROGRAMS += tests/conformance/test_transport_memory
 tests_conformance_test_transport_memory_SOURCES = tests/conformance/test_transport_memory.c \

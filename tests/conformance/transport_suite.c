@@ -417,6 +417,8 @@ START_TEST(keys_go_where_other_clients_of_kafka_put_them)
         read_tail(tail, &inbound);
         ck_assert_str_eq(inbound.message.key, vectors[i].key);
         rky_inbound_done(&inbound);
+        flush(); /* the callback writes to the tally */
+        ck_assert_int_eq(atomic_load(&tally.good), 1);
         transport->ops->tail_close(tail);
     }
 }
