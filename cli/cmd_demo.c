@@ -322,7 +322,7 @@ static int show_end(struct rky_demo *demo, int rc, struct rky_error *err)
         return RKY_EXIT_OK;
     fflush(stdout);
     rky_cli_complain(cli, err);
-    return rc == RKY_ERR_INTERRUPTED ? RKY_EXIT_INTERRUPTED : RKY_EXIT_FAILED;
+    return rky_stop_asked(demo->stop) ? RKY_EXIT_INTERRUPTED : RKY_EXIT_FAILED;
 }
 
 int rky_cmd_demo(const struct rky_parsed *parsed, void *program)

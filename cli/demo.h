@@ -109,7 +109,8 @@ char *rky_demo_target_path(const struct rky_demo *demo, const struct rky_demo_ta
 RKY_MUST_CHECK int rky_demo_write_config(struct rky_demo *demo, struct rky_error *err);
 RKY_MUST_CHECK int rky_demo_start_broker(struct rky_demo *demo, struct rky_error *err);
 RKY_MUST_CHECK int rky_demo_start_worker(struct rky_demo *demo, struct rky_error *err);
-/** @brief Fail when a worker ended that nobody stopped, with the end of its log. */
+/** @brief Fail when the demo was interrupted, or when a worker ended that nobody stopped, with the
+ *         end of its log. */
 RKY_MUST_CHECK int rky_demo_check_workers(struct rky_demo *demo, struct rky_error *err);
 /** @brief Kill with SIGKILL and reap. @return the worker, NULL when @p pid is none of ours. */
 struct rky_demo_worker *rky_demo_kill_worker(struct rky_demo *demo, pid_t pid);

@@ -171,6 +171,8 @@ static _Noreturn void become(char *const *argv, char *const *environment, int ou
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
+    /* Ctrl-C is for the demo alone, which then ends them. */
+    setpgid(0, 0);
     rky_stop_unblock();
     signal(SIGPIPE, SIG_DFL);
     int nothing = open("/dev/null", O_RDONLY);
@@ -263,6 +265,8 @@ int rky_demo_start_worker(struct rky_demo *demo, struct rky_error *err)
 
 int rky_demo_check_workers(struct rky_demo *demo, struct rky_error *err)
 {
+    if (rky_stop_asked(demo->stop))
+        return rky_fail(err, RKY_ERR_INTERRUPTED, "interrupted");
     for (size_t i = 0; i < demo->worker_count; i++) {
         struct rky_demo_worker *worker = &demo->workers[i];
         int status = 0;

@@ -147,8 +147,6 @@ int rky_demo_await(struct rky_demo *demo, const char *job_id, const char *what,
         rc = rky_demo_check_workers(demo, err);
         if (rc == 0)
             rc = read_one(demo, err);
-        if (rc == 0 && rky_stop_asked(demo->stop))
-            rc = rky_fail(err, RKY_ERR_INTERRUPTED, "interrupted");
         if (rc == 0 && rky_deadline_left_ms(&deadline) == 0)
             rc = rky_fail(err, RKY_ERR_TIMEOUT, "no result of %s within %d s", what,
                           RESULT_WITHIN_MS / 1000);

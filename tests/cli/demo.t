@@ -33,6 +33,18 @@ while read -r command; do
     run_program bash -c "$command"
     is "$status" 0 "${command##*rocky.toml } works as printed"
 done <by-hand
+start_broker
+ok $? "so does a broker of one's own"
+export ROCKY_BROKERS=$brokers
+start worker "$rocky_worker" --config show/fleet.toml
+run_program "$rocky_producer" --config show/fleet.toml run --namespace acme --wait
+is "$status" 0 "with a worker and a job"
+kill -TERM "$started" "$broker_pid"
+wait "$started"
+is "$?" 0 "the worker ends with status 0"
+wait "$broker_pid"
+is "$?" 0 "and so does the broker"
+unset ROCKY_BROKERS
 
 run_rocky demo --rows 10000 --output json
 is "$status" 0 "the demo succeeds with fewer rows too"
