@@ -66,6 +66,9 @@ static long read_holder(const struct rky_file_lock *lock)
 static void write_holder(const struct rky_file_lock *lock)
 {
     char text[32];
+    /* Taken and given back once per job: what already says our pid need not be written again. */
+    if (read_holder(lock) == (long)getpid())
+        return;
     int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     /* A full disk must not keep us from the lock we already hold: the pid is only a courtesy. */
     bool written = ftruncate(lock->fd, 0) == 0 && pwrite(lock->fd, text, (size_t)length, 0) > 0;

@@ -149,7 +149,7 @@ int rky_frame_fail(const struct rky_frame *frame, const struct rky_error *err)
                                   "error", rky_frame_error_json(frame, err)),
                         &print_error) != 0)
         complain(frame, "", print_error.message);
-    return rky_exit_of_error(err->code);
+    return (int)rky_exit_of_error(err->code);
 }
 
 void rky_frame_done(struct rky_frame *frame)
