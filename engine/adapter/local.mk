@@ -5,6 +5,7 @@ engine_librkyengine_la_SOURCES += \
 	engine/adapter/drivers.h \
 	engine/adapter/sqlite_internal.h \
 	engine/adapter/sqlite.c \
+	engine/adapter/sqlite_attach.c \
 	engine/adapter/sqlite_copy.c \
 	engine/adapter/sqlite_describe.c \
 	engine/adapter/sqlite_errors.c \

@@ -4,7 +4,8 @@
  *
  *   sqlite.c            the adapter: paths, names, listing, the table of operations
  *   sqlite_describe.c   tables and columns of a file
- *   sqlite_session.c    one connection to a target file, transactions, the attached source
+ *   sqlite_session.c    one connection to a target file, statements, transactions
+ *   sqlite_attach.c     the source file attached to it
  *   sqlite_meta.c       fence, watermarks and commits in the target
  *   sqlite_shape.c      a copy's window, names and column lists, as its spec decides them
  *   sqlite_sql.c        the statements of a copy, in order
@@ -29,6 +30,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "common/mem.h"
 #include "engine/adapter.h"
@@ -151,6 +153,8 @@ struct rky_sqlite_session {
     _Atomic bool interrupted;
     _Atomic int64_t rows;
     char *attached_file, *attached_alias; /**< NULL while no source is attached */
+    dev_t attached_device;
+    ino_t attached_inode;
     int64_t busy_since_ms;
     bool attaching;
     bool busy_at_source; /**< the lock waited for is the source's */
@@ -193,10 +197,19 @@ RKY_MUST_CHECK int rky_sqlite_commit(struct rky_sqlite_session *session, struct 
 /** @brief Drop the connection and connect again: whatever became of the last transaction, it is
  *         settled after. */
 RKY_MUST_CHECK int rky_sqlite_reopen(struct rky_sqlite_session *session, struct rky_error *err);
+/** @brief Execute, trying again while the source looks as if it needed recovery. */
+RKY_MUST_CHECK int rky_sqlite_exec_patiently(struct rky_sqlite_session *session, const char *sql,
+                                             const char *doing, struct rky_error *err);
+
+/* --- the source (sqlite_attach.c) ---------------------------------------------------------------
+ */
+
 /** @brief Attach a source file under an alias; no transaction may be open. */
 RKY_MUST_CHECK int rky_sqlite_attach(struct rky_sqlite_session *session, const char *file,
                                      const char *alias, struct rky_error *err);
 void rky_sqlite_detach(struct rky_sqlite_session *session);
+/** @brief The connection is gone, and what was attached to it. */
+void rky_sqlite_forget_source(struct rky_sqlite_session *session);
 
 /* --- metadata (sqlite_meta.c) --------------------------------------------------------------------
  */

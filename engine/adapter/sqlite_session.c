@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection to a target file: opening, locks, transactions, and the source file attached to
- * it read-only.
+ * One connection to a target file: opening, waiting for locks, statements, transactions.
  *
  * Exactly one file is written in any transaction, because a commit over two files is not atomic in
  * every journal mode. Files that we create keep SQLite's defaults (journal DELETE, synchronous
@@ -147,9 +146,7 @@ static void disconnect(struct rky_sqlite_session *session)
     session->db = NULL;
     (void)pthread_mutex_unlock(&session->db_lock);
     (void)sqlite3_close(db);
-    rky_free(session->attached_file);
-    rky_free(session->attached_alias);
-    session->attached_file = session->attached_alias = NULL;
+    rky_sqlite_forget_source(session);
 }
 
 static int make_directory(const char *file, struct rky_error *err)
@@ -317,8 +314,8 @@ int rky_sqlite_exec(struct rky_sqlite_session *session, const char *sql, struct 
 
 /* A source whose writer is at work can look as if it needed recovery for a moment, and no busy
  * handler is called for that. */
-static int retry_recovery(struct rky_sqlite_session *session, const char *sql, const char *doing,
-                          struct rky_error *err)
+int rky_sqlite_exec_patiently(struct rky_sqlite_session *session, const char *sql,
+                              const char *doing, struct rky_error *err)
 {
     struct rky_deadline deadline = rky_deadline_in(rky_clock_real(), session->lock_timeout_ms);
     int code = SQLITE_OK;
@@ -339,7 +336,7 @@ static int retry_recovery(struct rky_sqlite_session *session, const char *sql, c
 
 int rky_sqlite_begin(struct rky_sqlite_session *session, struct rky_error *err)
 {
-    return retry_recovery(session, "BEGIN IMMEDIATE", "begin a transaction", err);
+    return rky_sqlite_exec_patiently(session, "BEGIN IMMEDIATE", "begin a transaction", err);
 }
 
 void rky_sqlite_rollback(struct rky_sqlite_session *session)
@@ -359,75 +356,5 @@ int rky_sqlite_commit(struct rky_sqlite_session *session, struct rky_error *err)
         rc = rky_sqlite_session_fail(session, sqlite3_extended_errcode(session->db), "commit", err);
     if (rc != RKY_OK)
         rky_sqlite_rollback(session);
-    return rc;
-}
-
-/* --- the source ------------------------------------------------------------------------------- */
-
-void rky_sqlite_detach(struct rky_sqlite_session *session)
-{
-    if (session->attached_alias == NULL || session->db == NULL)
-        return;
-    struct rky_strbuf sql = {0};
-    rky_strbuf_add(&sql, "DETACH ");
-    rky_sqlite_add_name(&sql, session->attached_alias);
-    if (!sql.failed)
-        (void)sqlite3_exec(session->db, rky_strbuf_text(&sql), NULL, NULL, NULL);
-    rky_strbuf_done(&sql);
-    rky_free(session->attached_file);
-    rky_free(session->attached_alias);
-    session->attached_file = session->attached_alias = NULL;
-}
-
-static int attach_sql(const char *file, const char *alias, char **ret_sql, struct rky_error *err)
-{
-    struct rky_strbuf sql = {0};
-    char *uri = rky_sqlite_uri(file, "mode=ro");
-    rky_strbuf_add(&sql, "ATTACH ");
-    if (uri != NULL)
-        rky_sqlite_add_text(&sql, uri);
-    rky_strbuf_add(&sql, " AS ");
-    rky_sqlite_add_name(&sql, alias);
-    *ret_sql = rky_strbuf_take(&sql);
-    bool made = uri != NULL && *ret_sql != NULL;
-    rky_free(uri);
-    if (!made) {
-        rky_free(*ret_sql);
-        *ret_sql = NULL;
-        return rky_fail_nomem(err);
-    }
-    return RKY_OK;
-}
-
-int rky_sqlite_attach(struct rky_sqlite_session *session, const char *file, const char *alias,
-                      struct rky_error *err)
-{
-    struct stat st;
-    if (stat(file, &st) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-        rky_sqlite_detach(session);
-        return rky_fail(err, RKY_ERR_SOURCE_MISSING, "there is no database '%s'", file);
-    }
-    if (session->attached_file != NULL && strcmp(session->attached_file, file) == 0 &&
-        strcmp(session->attached_alias, alias) == 0)
-        return RKY_OK;
-    rky_sqlite_detach(session);
-    char *sql = NULL;
-    int rc = attach_sql(file, alias, &sql, err);
-    if (rc != RKY_OK)
-        return rc;
-    session->attached_file = rky_strdup(file);
-    session->attached_alias = rky_strdup(alias);
-    if (session->attached_file == NULL || session->attached_alias == NULL)
-        rc = rky_fail_nomem(err);
-    session->attaching = true;
-    if (rc == RKY_OK)
-        rc = retry_recovery(session, sql, "attach the source", err);
-    session->attaching = false;
-    if (rc != RKY_OK) {
-        rky_free(session->attached_file);
-        rky_free(session->attached_alias);
-        session->attached_file = session->attached_alias = NULL;
-    }
-    rky_free(sql);
     return rc;
 }

@@ -10,3 +10,10 @@ tests_conformance_test_adapter_sqlite_SOURCES = tests/conformance/test_adapter_s
 	$(ADAPTER_SUITE) $(SQLITE_FIXTURE)
 tests_conformance_test_adapter_sqlite_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_conformance_test_adapter_sqlite_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
+
+check_PROGRAMS += tests/conformance/test_adapter_sqlite_data
+tests_conformance_test_adapter_sqlite_data_SOURCES = \
+	tests/conformance/test_adapter_sqlite_data.c tests/conformance/adapter_suite.h \
+	tests/conformance/adapter_world.c $(SQLITE_FIXTURE)
+tests_conformance_test_adapter_sqlite_data_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_conformance_test_adapter_sqlite_data_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
