@@ -2,6 +2,7 @@
 # make bench: ratios to the raw operation in the same run; figures also in bench.json.
 EXTRA_DIST += tests/bench/bench.py
 CLEANFILES += bench.json
-bench: all check-programs
+bench: all
+	$(MAKE) check-programs
 	python3 $(top_srcdir)/tests/bench/bench.py --build . --source $(top_srcdir) --output bench.json $(BENCH_OPTIONS)
 .PHONY: bench
