@@ -13,7 +13,7 @@ for program in rocky rocky-worker rocky-producer; do
             run_program "$shell" -n "$program.$shell"
             is "$status" 0 "$shell accepts it"
         else
-            ok 0 "$shell accepts it # SKIP $shell is not installed"
+            ok 0 "$shell accepts it # SKIP $shell is not installed (apt install $shell)"
         fi
     done
 done
@@ -42,5 +42,12 @@ like "$(complete_bash state '')" "delete" "it completes the second word"
 like "$(complete_bash run --f)" "--filter" "it completes an option of the command"
 like "$(complete_bash run --ou)" "--output" "it completes a global option"
 like "$(complete_bash run --output '')" "json" "it completes the choices of an option"
+
+if command -v fish >/dev/null; then
+    export HOME=$work
+    like "$(fish -c 'source rocky.fish; complete -C "rocky state "')" "^delete" "fish completes it too"
+else
+    ok 0 "fish completes it too # SKIP fish is not installed (apt install fish)"
+fi
 
 done_testing
