@@ -223,6 +223,8 @@ static int session_describe(struct rky_session *session, struct rky_schema_info 
                             struct rky_error *err)
 {
     struct rky_sqlite_session *own = (struct rky_sqlite_session *)session;
+    /* The list of tables is made over every attached file; a locked source must not stop it. */
+    rky_sqlite_detach(own);
     return rky_sqlite_describe_db(own->db, own->file, ret_info, err);
 }
 

@@ -12,6 +12,8 @@
 
 void rky_sqlite_forget_source(struct rky_sqlite_session *session)
 {
+    (void)sqlite3_finalize(session->source_probe);
+    session->source_probe = NULL;
     rky_free(session->attached_file);
     rky_free(session->attached_alias);
     session->attached_file = session->attached_alias = NULL;
@@ -21,13 +23,13 @@ void rky_sqlite_detach(struct rky_sqlite_session *session)
 {
     if (session->attached_alias == NULL)
         return;
-    struct rky_strbuf sql = {0};
-    rky_strbuf_add(&sql, "DETACH ");
-    rky_sqlite_add_name(&sql, session->attached_alias);
+    (void)sqlite3_finalize(session->source_probe);
+    session->source_probe = NULL;
+    char *sql = sqlite3_mprintf("DETACH \"%w\"", session->attached_alias);
     /* Without memory for the statement the next ATTACH fails and says so. */
-    if (session->db != NULL && !sql.failed)
-        (void)sqlite3_exec(session->db, rky_strbuf_text(&sql), NULL, NULL, NULL);
-    rky_strbuf_done(&sql);
+    if (session->db != NULL && sql != NULL)
+        (void)sqlite3_exec(session->db, sql, NULL, NULL, NULL);
+    sqlite3_free(sql);
     rky_sqlite_forget_source(session);
 }
 
@@ -123,4 +125,23 @@ int rky_sqlite_attach(struct rky_sqlite_session *session, const char *file, cons
     if (rc != RKY_OK)
         rky_sqlite_forget_source(session);
     return rc;
+}
+
+int rky_sqlite_refresh_source(struct rky_sqlite_session *session, struct rky_error *err)
+{
+    int rc = RKY_OK;
+    if (session->source_probe == NULL) {
+        struct rky_strbuf sql = {0};
+        rky_strbuf_add(&sql, "SELECT 1 FROM ");
+        rky_sqlite_add_name(&sql, session->attached_alias);
+        rky_strbuf_add(&sql, ".sqlite_schema LIMIT 1");
+        rc = sql.failed
+                 ? rky_fail_nomem(err)
+                 : rky_sqlite_prepare(session, rky_strbuf_text(&sql), &session->source_probe, err);
+        rky_strbuf_done(&sql);
+    }
+    if (rc == RKY_OK)
+        rc = rky_sqlite_step(session, session->source_probe, "read the source's schema", err);
+    (void)sqlite3_reset(session->source_probe);
+    return rc < 0 ? rc : RKY_OK;
 }

@@ -44,11 +44,14 @@ static int check_source(struct rky_sqlite_copy *copy, struct rky_error *err)
     const struct rky_copy_spec *spec = copy->shape->spec;
     const struct rky_table_info *table = spec->source_table;
     struct rky_sqlite_session *session = copy->session;
+    int rc = rky_sqlite_refresh_source(session, err);
+    if (rc != RKY_OK)
+        return rc;
     if (sqlite3_table_column_metadata(session->db, copy->shape->alias, spec->source.table, NULL,
                                       NULL, NULL, NULL, NULL, NULL) != SQLITE_OK)
         return rky_fail(err, RKY_ERR_SOURCE_MISSING, "there is no source table '%s' in '%s'",
                         spec->source.table, session->attached_file);
-    int rc = rky_sqlite_prepare_rows(session, copy->shape, &copy->source_rows, err);
+    rc = rky_sqlite_prepare_rows(session, copy->shape, &copy->source_rows, err);
     if (rc != RKY_OK)
         return rc;
     bool same = (size_t)sqlite3_column_count(copy->source_rows) == table->column_count;

@@ -155,6 +155,7 @@ struct rky_sqlite_session {
     char *attached_file, *attached_alias; /**< NULL while no source is attached */
     dev_t attached_device;
     ino_t attached_inode;
+    sqlite3_stmt *source_probe; /**< any read of the source's schema, kept */
     int64_t busy_since_ms;
     bool attaching;
     bool busy_at_source; /**< the lock waited for is the source's */
@@ -208,6 +209,10 @@ RKY_MUST_CHECK int rky_sqlite_exec_patiently(struct rky_sqlite_session *session,
 RKY_MUST_CHECK int rky_sqlite_attach(struct rky_sqlite_session *session, const char *file,
                                      const char *alias, struct rky_error *err);
 void rky_sqlite_detach(struct rky_sqlite_session *session);
+/** @brief Make the connection see the source's schema as it is in the snapshot of the transaction
+ *         that is open: SQLite compares its cached copy only when a statement first runs. */
+RKY_MUST_CHECK int rky_sqlite_refresh_source(struct rky_sqlite_session *session,
+                                             struct rky_error *err);
 /** @brief The connection is gone, and what was attached to it. */
 void rky_sqlite_forget_source(struct rky_sqlite_session *session);
 

@@ -141,12 +141,12 @@ static void disconnect(struct rky_sqlite_session *session)
         (void)sqlite3_finalize(session->prepared[i]);
         session->prepared[i] = NULL;
     }
+    rky_sqlite_forget_source(session);
     (void)pthread_mutex_lock(&session->db_lock);
     sqlite3 *db = session->db;
     session->db = NULL;
     (void)pthread_mutex_unlock(&session->db_lock);
     (void)sqlite3_close(db);
-    rky_sqlite_forget_source(session);
 }
 
 static int make_directory(const char *file, struct rky_error *err)

@@ -17,3 +17,11 @@ tests_conformance_test_adapter_sqlite_data_SOURCES = \
 	tests/conformance/adapter_world.c $(SQLITE_FIXTURE)
 tests_conformance_test_adapter_sqlite_data_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_conformance_test_adapter_sqlite_data_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
+
+check_PROGRAMS += tests/conformance/test_adapter_sqlite_faults
+tests_conformance_test_adapter_sqlite_faults_SOURCES = \
+	tests/conformance/test_adapter_sqlite_faults.c tests/conformance/adapter_suite.h \
+	tests/conformance/adapter_world.c $(SQLITE_FIXTURE) \
+	tests/conformance/sqlite_faulty_vfs.c tests/conformance/sqlite_faulty_vfs.h
+tests_conformance_test_adapter_sqlite_faults_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_conformance_test_adapter_sqlite_faults_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
