@@ -25,3 +25,8 @@ tests_conformance_test_adapter_sqlite_faults_SOURCES = \
 	tests/conformance/sqlite_faulty_vfs.c tests/conformance/sqlite_faulty_vfs.h
 tests_conformance_test_adapter_sqlite_faults_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_conformance_test_adapter_sqlite_faults_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
+
+check_PROGRAMS += tests/unit/test_cursor
+tests_unit_test_cursor_SOURCES = tests/unit/test_cursor.c
+tests_unit_test_cursor_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_cursor_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
