@@ -15,6 +15,8 @@
 
 #include <openssl/evp.h>
 
+#include "common/mem.h"
+
 #define UUID_BYTES 16
 
 /* Drawn once at random. Changing it changes every event id that was ever derived. */
@@ -125,4 +127,36 @@ void rky_sha256_hex(const void *bytes, size_t length, char ret_hex[RKY_SHA256_HE
     uint8_t digest[EVP_MAX_MD_SIZE];
     RKY_ASSERT(EVP_Digest(bytes, length, digest, NULL, EVP_sha256(), NULL) == 1);
     to_hex(digest, (RKY_SHA256_HEX - 1) / 2, ret_hex);
+}
+
+struct rky_sha256 {
+    EVP_MD_CTX *context;
+};
+
+struct rky_sha256 *rky_sha256_new(void)
+{
+    struct rky_sha256 *digest = rky_calloc(1, sizeof(*digest));
+    if (digest == NULL)
+        return NULL;
+    digest->context = EVP_MD_CTX_new();
+    if (digest->context == NULL) {
+        rky_free(digest);
+        return NULL;
+    }
+    RKY_ASSERT(EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) == 1);
+    return digest;
+}
+
+void rky_sha256_add(struct rky_sha256 *digest, const void *bytes, size_t length)
+{
+    RKY_ASSERT(EVP_DigestUpdate(digest->context, bytes, length) == 1);
+}
+
+void rky_sha256_finish(struct rky_sha256 *digest, char ret_hex[RKY_SHA256_HEX])
+{
+    uint8_t bytes[EVP_MAX_MD_SIZE];
+    RKY_ASSERT(EVP_DigestFinal_ex(digest->context, bytes, NULL) == 1);
+    to_hex(bytes, (RKY_SHA256_HEX - 1) / 2, ret_hex);
+    EVP_MD_CTX_free(digest->context);
+    rky_free(digest);
 }

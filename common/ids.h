@@ -32,6 +32,14 @@ bool rky_uuid_valid(const char *text);
 
 void rky_sha256_hex(const void *bytes, size_t length, char ret_hex[RKY_SHA256_HEX]);
 
+/** SHA-256 of what comes in pieces. */
+struct rky_sha256;
+/** @return owned, NULL when memory is out. */
+struct rky_sha256 *rky_sha256_new(void);
+void rky_sha256_add(struct rky_sha256 *digest, const void *bytes, size_t length);
+/** @brief The digest of all pieces; frees @p digest. */
+void rky_sha256_finish(struct rky_sha256 *digest, char ret_hex[RKY_SHA256_HEX]);
+
 /** @brief `^[a-z0-9][a-z0-9_-]{0,62}$`. */
 bool rky_namespace_valid(const char *text);
 /** @brief Whether the bytes are valid UTF-8 without NUL. */

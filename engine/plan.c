@@ -179,8 +179,68 @@ static int add_filter(struct rky_strbuf *text, const struct rky_filter *filter,
     return RKY_OK;
 }
 
-static int write_payload(struct rky_run *run, struct rky_strbuf *text, struct rky_error *err)
+/** The payload on its way: hashed as it comes, kept only where somebody reads it later. */
+struct payload {
+    struct rky_strbuf piece, whole;
+    struct rky_sha256 *digest;
+    bool keep;
+};
+
+static int put_piece(struct payload *payload, struct rky_error *err)
 {
+    if (payload->piece.failed)
+        return rky_fail_nomem(err);
+    rky_sha256_add(payload->digest, rky_strbuf_text(&payload->piece), payload->piece.length);
+    if (payload->keep)
+        rky_strbuf_addn(&payload->whole, rky_strbuf_text(&payload->piece), payload->piece.length);
+    payload->piece.length = 0;
+    return payload->whole.failed ? rky_fail_nomem(err) : RKY_OK;
+}
+
+static int make_statements(const struct rky_run *run, struct rky_work *work, struct rky_error *err)
+{
+    struct rky_copy_spec spec;
+    struct rky_error fault = {0};
+    if (work->state == RKY_WORK_FAILED || work->done != NULL)
+        return RKY_OK;
+    rky_work_spec(work, run, &spec);
+    int rc = run->target->ops->statements(&spec, &work->statements, &work->statement_count, &fault);
+    if (rc == RKY_ERR_NOMEM)
+        return rky_fail_nomem(err);
+    if (rc != RKY_OK)
+        rky_work_fail(work, &fault);
+    return RKY_OK;
+}
+
+static void drop_statements(struct rky_work *work)
+{
+    rky_statements_free(work->statements, work->statement_count);
+    work->statements = NULL;
+    work->statement_count = 0;
+}
+
+static int put_tables(struct rky_run *run, struct payload *payload, struct rky_error *err)
+{
+    int rc = RKY_OK;
+    for (size_t i = 0; rc == RKY_OK && i < run->work_count; i++) {
+        struct rky_work *work = &run->work[i];
+        if (i > 0)
+            rky_strbuf_addc(&payload->piece, ',');
+        rc = make_statements(run, work, err);
+        if (rc == RKY_OK)
+            rc = add_table(&payload->piece, run, work, err);
+        if (rc == RKY_OK)
+            rc = put_piece(payload, err);
+        /* Thousands of tables' statements are only kept where they are shown. */
+        if (run->job->type != RKY_JOB_PLAN)
+            drop_statements(work);
+    }
+    return rc;
+}
+
+static int write_payload(struct rky_run *run, struct payload *payload, struct rky_error *err)
+{
+    struct rky_strbuf *text = &payload->piece;
     char *last_run = NULL;
     const char *plan_id = run->job->type == RKY_JOB_APPLY ? run->job->plan_id : "";
     int rc = rky_config_pipeline_digest(run->env.pipeline, run->config_sha256, err);
@@ -197,14 +257,11 @@ static int write_payload(struct rky_run *run, struct rky_strbuf *text, struct rk
     add_pair(text, ",", "pipeline", run->env.pipeline->name);
     add_key(text, ",", "tables");
     rky_strbuf_addc(text, '[');
-    for (size_t i = 0; rc == RKY_OK && i < run->work_count; i++) {
-        if (i > 0)
-            rky_strbuf_addc(text, ',');
-        rc = add_table(text, run, &run->work[i], err);
-    }
+    if (rc == RKY_OK)
+        rc = put_tables(run, payload, err);
     rky_strbuf_add(text, "]}");
     rky_free(last_run);
-    return rc == RKY_OK && text->failed ? rky_fail_nomem(err) : rc;
+    return rc == RKY_OK ? put_piece(payload, err) : rc;
 }
 
 /* --- what is shown beside it ---------------------------------------------------------------------
@@ -304,22 +361,22 @@ static json_t *display_json(struct rky_run *run, struct rky_error *err)
 
 int rky_plan_build(struct rky_run *run, struct rky_error *err)
 {
-    struct rky_strbuf text = {0};
-    int rc = write_payload(run, &text, err);
-    if (rc != RKY_OK) {
-        rky_strbuf_done(&text);
-        return rc;
+    struct payload payload = {.digest = rky_sha256_new(), .keep = run->job->type != RKY_JOB_RUN};
+    if (payload.digest == NULL)
+        return rky_fail_nomem(err);
+    int rc = write_payload(run, &payload, err);
+    rky_sha256_finish(payload.digest, run->plan_id);
+    if (rc == RKY_OK && payload.keep) {
+        run->plan_payload = rky_strbuf_take(&payload.whole);
+        if (run->plan_payload == NULL)
+            rc = rky_fail_nomem(err);
     }
-    rky_sha256_hex(rky_strbuf_text(&text), text.length, run->plan_id);
-    /* Only a plan that is stored or compared needs its text any longer. */
-    if (run->job->type == RKY_JOB_RUN)
-        rky_strbuf_done(&text);
-    else
-        run->plan_payload = rky_strbuf_take(&text);
-    if (run->job->type == RKY_JOB_PLAN) {
+    rky_strbuf_done(&payload.piece);
+    rky_strbuf_done(&payload.whole);
+    if (rc == RKY_OK && run->job->type == RKY_JOB_PLAN) {
         run->plan_display = display_json(run, err);
         if (run->plan_display == NULL)
-            return rky_fail_nomem(err);
+            rc = rky_fail_nomem(err);
     }
-    return RKY_OK;
+    return rc;
 }

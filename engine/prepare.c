@@ -258,13 +258,6 @@ void rky_work_spec(const struct rky_work *work, const struct rky_run *run,
     };
 }
 
-static int add_statements(const struct rky_run *run, struct rky_work *work, struct rky_error *err)
-{
-    struct rky_copy_spec spec;
-    rky_work_spec(work, run, &spec);
-    return run->target->ops->statements(&spec, &work->statements, &work->statement_count, err);
-}
-
 /* --- one target schema
  * ---------------------------------------------------------------------------- */
 
@@ -281,8 +274,6 @@ static int prepare_work(struct rky_run *run, struct rky_work *work, struct rky_e
     if (work->state == RKY_WORK_FAILED)
         return RKY_OK;
     int rc = rky_work_decide(run, work, &fault);
-    if (rc == RKY_OK && work->done == NULL)
-        rc = add_statements(run, work, &fault);
     if (rc == RKY_ERR_NOMEM) {
         if (err != NULL)
             *err = fault;

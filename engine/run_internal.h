@@ -44,7 +44,7 @@ struct rky_work {
     const char **added_columns; /**< NULL-terminated, borrowed names; NULL = none */
     json_t *drift_actions;      /**< array of {table, action, reason}; NULL = none */
     json_t *warnings;           /**< array of {code, message} */
-    struct rky_statement *statements;
+    struct rky_statement *statements;     /**< kept for a plan job only */
     size_t statement_count;
 
     enum rky_work_state state;
