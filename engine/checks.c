@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "engine/run_internal.h"
@@ -89,6 +90,22 @@ static int check_freshness(const struct rky_run *run, struct rky_work *work,
     return add_check(work, check, passed, checks->freshness.severity, err);
 }
 
+static int keep_anomalies(struct rky_work *work, const struct rky_checks_config *checks,
+                          const struct rky_count *counts, size_t count, struct rky_error *err)
+{
+    struct rky_anomaly found[RKY_ANOMALY_MAX];
+    size_t found_count =
+        rky_anomaly_detect(checks, counts, count, work->outcome.source_count, found);
+    if (found_count == 0)
+        return RKY_OK;
+    work->anomalies = rky_calloc(found_count, sizeof(*found));
+    if (work->anomalies == NULL)
+        return rky_fail_nomem(err);
+    memcpy(work->anomalies, found, found_count * sizeof(*found));
+    work->anomaly_count = found_count;
+    return RKY_OK;
+}
+
 /* The history is that of the source table: its whole count in the copy's snapshot. */
 static int judge_history(struct rky_run *run, struct rky_work *work,
                          const struct rky_checks_config *checks, struct rky_error *err)
@@ -99,8 +116,7 @@ static int judge_history(struct rky_run *run, struct rky_work *work,
         return RKY_OK;
     int rc = rky_ledger_counts(run->env.ledger, work->name, HISTORY_LIMIT, &counts, &count, err);
     if (rc == RKY_OK)
-        work->anomaly_count =
-            rky_anomaly_detect(checks, counts, count, work->outcome.source_count, work->anomalies);
+        rc = keep_anomalies(work, checks, counts, count, err);
     /* More rows at or below the watermark than the last run saw arrived too late for the window. */
     if (rc == RKY_OK && count > 0 && work->copied &&
         work->decision.action == RKY_ACTION_INCREMENTAL) {

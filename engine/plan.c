@@ -316,7 +316,7 @@ static json_t *display_table(struct rky_run *run, struct rky_work *work, struct 
         rky_table_facts_done(&facts);
     }
     const char *reason =
-        work->state == RKY_WORK_FAILED ? work->error.message : work->decision.reason;
+        work->state == RKY_WORK_FAILED ? rky_work_error(work)->message : work->decision.reason;
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "table", work->name, "source",
                      work->source_name, "strategy", strategy_of(run, work), "action",
                      action_of(work), "reason", reason, "window", window_json(run, work),

@@ -10,10 +10,25 @@
 #include "common/mem.h"
 #include "engine/run_internal.h"
 
+/* Errors are large and rare, tables are many: the record is made when it is needed. */
+void rky_work_set_error(struct rky_work *work, const struct rky_error *error)
+{
+    if (work->error == NULL)
+        work->error = rky_malloc(sizeof(*work->error));
+    if (work->error != NULL)
+        *work->error = *error;
+}
+
+const struct rky_error *rky_work_error(const struct rky_work *work)
+{
+    static const struct rky_error lost = {.code = RKY_ERR_NOMEM, .message = "out of memory"};
+    return work->error != NULL ? work->error : &lost;
+}
+
 void rky_work_fail(struct rky_work *work, const struct rky_error *error)
 {
     work->state = RKY_WORK_FAILED;
-    work->error = *error;
+    rky_work_set_error(work, error);
     work->failure_kind = rky_failure_kind(error->code);
 }
 

@@ -215,8 +215,8 @@ static void list_work(struct lists *lists, const struct rky_work *work, bool onl
     case RKY_WORK_FAILED:
         lists->failed++;
         if (!only_news || json_array_size(lists->errors) < TRUNCATED_LIST_MAX)
-            (void)json_array_append_new(lists->errors,
-                                        error_entry(work->name, work->failure_kind, &work->error));
+            (void)json_array_append_new(
+                lists->errors, error_entry(work->name, work->failure_kind, rky_work_error(work)));
         break;
     case RKY_WORK_SKIPPED:
     case RKY_WORK_PENDING:

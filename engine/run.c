@@ -41,6 +41,8 @@ static void work_done(struct rky_work *work)
 {
     rky_free(work->name);
     rky_free(work->source_name);
+    rky_free(work->error);
+    rky_free(work->anomalies);
     rky_free((void *)work->added_columns);
     json_decref(work->drift_actions);
     json_decref(work->warnings);

@@ -41,14 +41,14 @@ struct rky_work {
     const struct rky_table_info *target_table; /**< NULL = missing */
     const struct rky_commit *done; /**< this job or plan committed it before; NULL = not */
     struct rky_decision decision;
-    const char **added_columns; /**< NULL-terminated, borrowed names; NULL = none */
-    json_t *drift_actions;      /**< array of {table, action, reason}; NULL = none */
-    json_t *warnings;           /**< array of {code, message} */
-    struct rky_statement *statements;     /**< kept for a plan job only */
+    const char **added_columns;       /**< NULL-terminated, borrowed names; NULL = none */
+    json_t *drift_actions;            /**< array of {table, action, reason}; NULL = none */
+    json_t *warnings;                 /**< array of {code, message} */
+    struct rky_statement *statements; /**< kept for a plan job only */
     size_t statement_count;
 
     enum rky_work_state state;
-    struct rky_error error;   /**< with FAILED and SKIPPED */
+    struct rky_error *error;  /**< owned, with FAILED and SKIPPED; else NULL */
     const char *failure_kind; /**< static */
     char commit_id[RKY_UUID_TEXT];
     struct rky_copy_outcome outcome;
@@ -56,8 +56,8 @@ struct rky_work {
     int64_t started_mono_ms, duration_ms;
     int attempts;
 
-    json_t *checks; /**< array of {name, passed, severity, ...} */
-    struct rky_anomaly anomalies[RKY_ANOMALY_MAX];
+    json_t *checks;                /**< array of {name, passed, severity, ...} */
+    struct rky_anomaly *anomalies; /**< owned, NULL while there are none */
     size_t anomaly_count;
     bool check_failed; /**< one of severity error */
 };
@@ -103,7 +103,7 @@ struct rky_run {
     bool full_refresh;
     char plan_id[RKY_SHA256_HEX];
     char config_sha256[RKY_SHA256_HEX];
-    char *plan_payload;              /**< as built now; NULL for a run */
+    char *plan_payload;   /**< as built now; NULL for a run */
     char *loaded_payload; /**< as stored when the plan was made; apply only */
     json_t *plan_display;
     json_t *plan_differences; /**< array of texts, apply only */
@@ -151,6 +151,10 @@ const struct rky_mark *rky_target_mark(const struct rky_target *target, const ch
 RKY_MUST_CHECK int rky_work_decide(struct rky_run *run, struct rky_work *work,
                                    struct rky_error *err);
 void rky_work_fail(struct rky_work *work, const struct rky_error *error);
+/** @brief Keep why a table ended as it did. */
+void rky_work_set_error(struct rky_work *work, const struct rky_error *error);
+/** @brief Why it failed or was skipped. Borrowed, never NULL. */
+const struct rky_error *rky_work_error(const struct rky_work *work);
 void rky_work_spec(const struct rky_work *work, const struct rky_run *run,
                    struct rky_copy_spec *ret_spec);
 

@@ -158,13 +158,15 @@ static void fail_rest_as_locked(struct rky_run *run, const struct rky_target *ta
 
 static void skip(struct rky_run *run, struct rky_work *work)
 {
+    struct rky_error error = {0};
     work->state = RKY_WORK_SKIPPED;
     if (run->interrupt_code != RKY_OK)
-        (void)rky_fail(&work->error, (enum rky_err)run->interrupt_code,
+        (void)rky_fail(&error, (enum rky_err)run->interrupt_code,
                        "table '%s' was not started: the run was stopped", work->name);
     else
-        (void)rky_fail(&work->error, RKY_ERR_CANCELLED, "table '%s' was not started: %s",
-                       work->name, run->stop_reason != NULL ? run->stop_reason : "aborted");
+        (void)rky_fail(&error, RKY_ERR_CANCELLED, "table '%s' was not started: %s", work->name,
+                       run->stop_reason != NULL ? run->stop_reason : "aborted");
+    rky_work_set_error(work, &error);
 }
 
 static void copy_target(struct rky_run *run, struct rky_target *target)
@@ -184,8 +186,8 @@ static void copy_target(struct rky_run *run, struct rky_target *target)
         }
         copy_table(run, target, work);
         count_finished(run, work);
-        if (work->state == RKY_WORK_FAILED && work->error.code == RKY_ERR_LOCKED)
-            fail_rest_as_locked(run, target, i + 1, &work->error);
+        if (work->state == RKY_WORK_FAILED && rky_work_error(work)->code == RKY_ERR_LOCKED)
+            fail_rest_as_locked(run, target, i + 1, rky_work_error(work));
         rky_fault_point("table.between");
     }
     if (target->session != NULL) {
@@ -227,7 +229,7 @@ static bool is_all_locked(const struct rky_run *run, const struct rky_work **ret
     const struct rky_work *first = NULL;
     for (size_t i = 0; i < run->work_count; i++) {
         const struct rky_work *work = &run->work[i];
-        if (work->state != RKY_WORK_FAILED || work->error.code != RKY_ERR_LOCKED)
+        if (work->state != RKY_WORK_FAILED || rky_work_error(work)->code != RKY_ERR_LOCKED)
             return false;
         if (first == NULL)
             first = work;
@@ -272,7 +274,7 @@ int rky_run_tables(struct rky_run *run, struct rky_error *err)
                         "the run was stopped before it was finished");
     if (is_all_locked(run, &locked)) {
         if (err != NULL)
-            *err = locked->error;
+            *err = *rky_work_error(locked);
         return RKY_ERR_LOCKED;
     }
     return RKY_OK;
