@@ -17,23 +17,28 @@
 
 /* How long a revocation may wait for its last commit: the whole group waits with it. */
 #define REVOKE_COMMIT_MS 2000
+#define WAKE_AT_SETTLED 64
 
 static const struct rky_backoff undelivered_backoff = {.first_ms = 500, .most_ms = 30000};
 
 /* --- what was settled
  * -------------------------------------------------------------------------------- */
 
+/* A finished job can wait for the poll thread's next turn; only many of them, or what has to be
+ * acted on, are worth waking it. */
 static void hand_over(struct rky_dispatcher *dispatcher, struct rky_task *task)
 {
+    bool urgent = task->is_letter || task->code != 0;
     task->next = NULL;
     (void)pthread_mutex_lock(&dispatcher->mutex);
-    bool was_empty = dispatcher->settled_first == NULL;
-    if (was_empty)
+    if (dispatcher->settled_first == NULL)
         dispatcher->settled_first = task;
     else
         dispatcher->settled_last->next = task;
     dispatcher->settled_last = task;
-    if (was_empty && dispatcher->wake != NULL)
+    dispatcher->settled_count++;
+    if (dispatcher->wake != NULL &&
+        (urgent || dispatcher->stop || dispatcher->settled_count == WAKE_AT_SETTLED))
         dispatcher->options.transport->ops->consumer_wake(dispatcher->wake);
     (void)pthread_cond_signal(&dispatcher->arrived);
     (void)pthread_mutex_unlock(&dispatcher->mutex);
@@ -104,6 +109,7 @@ void rky_dispatcher_collect(struct rky_dispatcher *dispatcher)
     (void)pthread_mutex_lock(&dispatcher->mutex);
     struct rky_task *task = dispatcher->settled_first;
     dispatcher->settled_first = dispatcher->settled_last = NULL;
+    dispatcher->settled_count = 0;
     (void)pthread_mutex_unlock(&dispatcher->mutex);
     while (task != NULL) {
         struct rky_task *next = task->next;

@@ -34,6 +34,7 @@ struct rky_dispatcher {
     pthread_mutex_t mutex;
     pthread_cond_t arrived;
     struct rky_task *settled_first, *settled_last;
+    size_t settled_count;
     bool stop;
     struct rky_consumer *wake; /* the consumer while it may be woken */
 };

@@ -6,15 +6,25 @@
 
 . "${top_srcdir:-.}/tests/integration/lib.sh" || exit 99
 need_kafka
-make_source fivetran src__acme__us__shopify aaa 300000
-make_source fivetran src__acme__us__shopify bbb 300000
+make_source fivetran src__acme__us__shopify aaa 150000
+make_source fivetran src__acme__us__shopify bbb 150000
 make_source fivetran src__acme__us__shopify ccc 10
 write_queue_config '[worker]' 'drain_grace_seconds = 20'
 source_file=source/fivetran/src__acme__us__shopify.db
 target=$(target_file staging__us__shopify)
 
-has_partitions() { grep -q 'partitions=3$' "$1.err"; }
-is_copying() { compgen -G "$target-journal" >/dev/null; }
+has_partitions() { grep -sq 'partitions=3$' "$1.err"; }
+# is_growing FILE: a copy is under way, which the short claim before it is not.
+is_growing() { [ -e "$target-journal" ] && [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt 1000000 ]; }
+
+# begin_job FILE ARGUMENT...: enqueue and come back in the middle of the first table's copy.
+begin_job() {
+    local file=$1
+    shift
+    start producer "$rocky_producer" run --namespace acme --output json "$@"
+    producer=$started
+    wait_for 20 is_growing "$file"
+}
 
 start idle_worker "$rocky_worker"
 wait_for 20 has_partitions idle_worker
@@ -22,22 +32,24 @@ begin=$EPOCHREALTIME
 stop TERM
 is "$status" 0 'an idle worker ends with 0'
 took=$((${EPOCHREALTIME/./} - ${begin/./}))
-[ "$took" -lt 3000000 ]
+[ "$took" -lt 1500000 ]
 ok $? "at once ($((took / 1000)) ms)"
 start fresh "$rocky_worker"
-wait_for 10 grep -q 'worker started' fresh.err
+wait_for 10 grep -sq 'worker started' fresh.err
 stop TERM
 is "$status" 0 'also before it has joined its group'
 
 # In the middle of a table: that table ends, the others go back to the queue.
 start busy "$rocky_worker"
 wait_for 20 has_partitions busy
-enqueue run --namespace acme
-job=$job_id
-wait_for 20 is_copying
+busy=$started
+begin_job "$target"
 ok $? 'a copy is under way'
-stop TERM
-is "$status" 0 'a worker that copies ends with 0'
+kill -TERM "$busy"
+wait "$busy"
+is $? 0 'a worker that copies ends with 0'
+wait "$producer"
+job=$(jq -r .job_id producer.out)
 tables=$(sql "$target" "SELECT count(*) FROM _rocky_watermarks")
 [ "$tables" -ge 1 ] && [ "$tables" -lt 3 ]
 ok $? "it finished the table at work and started no further one ($tables of 3 done)"
@@ -47,7 +59,7 @@ like "$(messages rocky.results | jq -r .headers.ce_type)" 'rocky.job.requeued' \
     'an event says that it was given back'
 
 start heir "$rocky_worker"
-is_done() { results | grep -q "$job success"; }
+is_done() { results | grep -sq "$job success"; }
 wait_for 30 is_done
 ok $? 'the next worker finishes it'
 for table in aaa bbb ccc; do
@@ -63,23 +75,25 @@ ok $? 'the offset is committed'
 # A second signal interrupts the table, too.
 start hasty "$rocky_worker"
 wait_for 20 has_partitions hasty
-enqueue run --namespace acme --full-refresh
-job=$job_id
+hasty=$started
 before=$(sql "$target" "SELECT commit_id FROM _rocky_watermarks WHERE table_name LIKE '%aaa'")
-wait_for 20 is_copying
-kill -TERM "$started"
-is_draining() { grep -q 'draining' hasty.err; }
+begin_job "$target-journal" --full-refresh
+kill -TERM "$hasty"
+is_draining() { grep -sq 'draining' hasty.err; }
 wait_for 10 is_draining
-stop TERM
-is "$status" 0 'a worker that is hurried ends with 0'
-is "$(results | grep -c "$job")" 0 'its job has no result'
+kill -TERM "$hasty"
+wait "$hasty"
+is $? 0 'a worker that is hurried ends with 0'
+wait "$producer"
+job=$(jq -r .job_id producer.out)
+is "$(results | grep "$job")" '' 'its job has no result'
 after=$(sql "$target" "SELECT commit_id FROM _rocky_watermarks WHERE table_name LIKE '%aaa'")
 is "$after" "$before" 'the table was rolled back'
 
 # SIGKILL in the middle of a copy.
 start doomed "$rocky_worker"
 wait_for 20 has_partitions doomed
-wait_for 20 is_copying
+wait_for 20 is_growing "$target-journal"
 stop KILL
 start survivor "$rocky_worker"
 wait_for 30 is_done

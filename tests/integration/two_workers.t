@@ -31,7 +31,7 @@ start first "$rocky_worker"
 workers_pids=("$started")
 start second "$rocky_worker"
 workers_pids+=("$started")
-has_joined() { grep -q 'partitions=[12]$' first.err && grep -q 'partitions=[12]$' second.err; }
+has_joined() { grep -sq 'partitions=[12]$' first.err && grep -sq 'partitions=[12]$' second.err; }
 wait_for 20 has_joined
 ok $? 'both workers have partitions'
 run_program "$rocky_producer" run --file jobs.ndjson --wait --timeout 60s --output json
