@@ -325,6 +325,9 @@ static int take_indexed(struct rky_sqlite_session *session, const struct rky_sql
     survey->window_rows = counted(statement, WINDOW);
     survey->rows = counted(statement, ROWS);
     survey->target_empty = sqlite3_column_int(statement, TARGET_ROWS) == 0;
+    /* A window without ends is the whole table but for its NULLs. */
+    if (shape->unbounded && survey->window_rows < 0 && survey->rows >= 0)
+        survey->window_rows = survey->rows - survey->nulls;
     /* Numbers, text and BLOBs sort in this order, so the two ends tell. */
     if (highest == SQLITE_BLOB || is_number(lowest) != is_number(highest))
         rc = count_classes(session, shape, &found, err);
