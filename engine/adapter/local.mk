@@ -14,6 +14,7 @@ engine_librkyengine_la_SOURCES += \
 	engine/adapter/sqlite_functions.c \
 	engine/adapter/sqlite_meta.c \
 	engine/adapter/sqlite_refresh.c \
+	engine/adapter/sqlite_rows.c \
 	engine/adapter/sqlite_session.c \
 	engine/adapter/sqlite_shape.c \
 	engine/adapter/sqlite_sql.c \

@@ -227,6 +227,9 @@ int rky_sqlite_read_commits(struct rky_session *session, const char *namespace_,
                             const char *plan_id, const char *idempotency_key,
                             struct rky_commit **ret_commits, size_t *ret_count,
                             struct rky_error *err);
+/* 1 there, 0 not, <0 error. A file without our tables has no rows of ours; that is no error. */
+int rky_sqlite_has_table(struct rky_sqlite_session *session, const char *table,
+                         struct rky_error *err);
 int rky_sqlite_has_rows(struct rky_session *session, const char *table, struct rky_error *err);
 int rky_sqlite_claim(struct rky_session *session, struct rky_claim *claim, struct rky_error *err);
 int rky_sqlite_claim_check(struct rky_session *session, const struct rky_claim *claim,

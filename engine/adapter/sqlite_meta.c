@@ -63,54 +63,6 @@ static void now_text(const struct rky_sqlite_session *session, char ret_text[RKY
     rky_time_format(session->clock->wall_us(session->clock), ret_text);
 }
 
-/* A file without our tables has no rows of ours; that is not an error. @retval 1 there, 0 not. */
-static int has_table(struct rky_sqlite_session *session, const char *table, struct rky_error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int rc = rky_sqlite_prepare(
-        session,
-        "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
-        &statement, err);
-    if (rc == RKY_OK) {
-        bind_text(statement, 1, table);
-        rc = rky_sqlite_step(session, statement, "look for a table", err);
-    }
-    (void)sqlite3_finalize(statement);
-    return rc < 0 ? rc : rc == SQLITE_ROW;
-}
-
-/* Whether the table is there at all is only asked when reading it fails: a run does this for each
- * of its tables. */
-static int missing_or(struct rky_sqlite_session *session, const char *table,
-                      const struct rky_error *fault, struct rky_error *err)
-{
-    int rc = has_table(session, table, err);
-    if (rc == 0)
-        return rky_fail(err, RKY_ERR_NOT_FOUND, "there is no table '%s' in '%s'", table,
-                        session->file);
-    if (rc > 0 && err != NULL)
-        *err = *fault;
-    return rc > 0 ? fault->code : rc;
-}
-
-int rky_sqlite_has_rows(struct rky_session *base, const char *table, struct rky_error *err)
-{
-    struct rky_sqlite_session *session = (struct rky_sqlite_session *)base;
-    struct rky_strbuf sql = {0};
-    struct rky_error fault = {0};
-    sqlite3_stmt *statement = NULL;
-    rky_strbuf_add(&sql, "SELECT 1 FROM main.");
-    rky_sqlite_add_name(&sql, table);
-    rky_strbuf_add(&sql, " LIMIT 1");
-    int rc = sql.failed ? rky_fail_nomem(&fault)
-                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), &statement, &fault);
-    if (rc == RKY_OK)
-        rc = rky_sqlite_step(session, statement, "look for rows", &fault);
-    (void)sqlite3_finalize(statement);
-    rky_strbuf_done(&sql);
-    return rc < 0 ? missing_or(session, table, &fault, err) : rc == SQLITE_ROW;
-}
-
 /* --- fence ------------------------------------------------------------------------------------ */
 
 static const char read_fence_sql[] =
@@ -150,7 +102,7 @@ int rky_sqlite_read_fence(struct rky_session *base, const char *namespace_,
 {
     struct rky_sqlite_session *session = (struct rky_sqlite_session *)base;
     *ret_fence = (struct rky_fence){0};
-    int rc = has_table(session, "_rocky_fence", err);
+    int rc = rky_sqlite_has_table(session, "_rocky_fence", err);
     return rc <= 0 ? rc : fence_row(session, namespace_, ret_fence, err);
 }
 
@@ -175,7 +127,7 @@ int rky_sqlite_claim_check(struct rky_session *base, const struct rky_claim *cla
                            struct rky_error *err)
 {
     struct rky_sqlite_session *session = (struct rky_sqlite_session *)base;
-    int rc = has_table(session, "_rocky_fence", err);
+    int rc = rky_sqlite_has_table(session, "_rocky_fence", err);
     if (rc == 0)
         return rky_fail(err, RKY_ERR_FENCED, "target '%s' has no claim for namespace '%s'",
                         session->file, claim->namespace_);
@@ -317,7 +269,7 @@ int rky_sqlite_read_marks(struct rky_session *base, struct rky_mark **ret_marks,
     sqlite3_stmt *statement = NULL;
     *ret_marks = NULL;
     *ret_count = 0;
-    int rc = has_table(session, "_rocky_watermarks", err);
+    int rc = rky_sqlite_has_table(session, "_rocky_watermarks", err);
     if (rc <= 0)
         return rc;
     rc = rky_sqlite_prepare(session, read_marks_sql, &statement, err);
@@ -556,7 +508,7 @@ int rky_sqlite_read_commits(struct rky_session *base, const char *namespace_, co
     sqlite3_stmt *statement = NULL;
     *ret_commits = NULL;
     *ret_count = 0;
-    int rc = has_table(session, "_rocky_commits", err);
+    int rc = rky_sqlite_has_table(session, "_rocky_commits", err);
     if (rc <= 0)
         return rc;
     rc = prepare_read_commits(session, namespace_, job_id, plan_id, idempotency_key, &statement,

@@ -121,7 +121,7 @@ static void read_tail(struct rky_tail *tail, struct rky_inbound *ret_inbound)
 static int number_in(const struct rky_inbound *inbound)
 {
     ck_assert_ptr_nonnull(inbound->message.value);
-    return atoi(inbound->message.value);
+    return (int)strtol(inbound->message.value, NULL, 10);
 }
 
 /* ---- consumers --------------------------------------------------------------------------- */

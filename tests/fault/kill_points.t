@@ -8,7 +8,7 @@
 # Each point gets a topic prefix, a source and a target of its own. A point that is never reached
 # fails the test: a crash that does not happen proves nothing.
 
-# shellcheck disable=SC2317,SC2030,SC2031,SC2119 # functions passed to wait_for; lanes count for themselves
+# shellcheck disable=SC2030,SC2031 # lanes count for themselves
 . "${top_srcdir:-.}/tests/integration/lib.sh"
 
 mapfile -t points < <("$rocky" dev faults)

@@ -34,6 +34,7 @@ write_queue_config() {
 # enqueue ARGUMENT...: rocky-producer; the job's id in $job_id.
 enqueue() {
     run_program "$rocky_producer" "$@" --output json
+    # shellcheck disable=SC2034 # for the tests
     job_id=$(jq -r .job_id <<<"$stdout")
     [ "$status" -eq 0 ]
 }

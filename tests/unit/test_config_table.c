@@ -411,7 +411,8 @@ START_TEST(test_of_every_key_only_the_unserved_values_are_refused)
         lines++;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
         if (strstr(printed, wanted[i]) == NULL)
-            strcat(missing, wanted[i]);
+            (void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s",
+                           wanted[i]);
 
     ck_assert_msg(missing[0] == '\0' && lines == sizeof(wanted) / sizeof(wanted[0]),
                   "missing: %s\n%s", missing, printed);
