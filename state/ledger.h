@@ -52,6 +52,9 @@ struct rky_ledger_options {
 RKY_MUST_CHECK int rky_ledger_open(const struct rky_ledger_options *options,
                                    struct rky_ledger **ret_ledger, struct rky_error *err);
 void rky_ledger_close(struct rky_ledger *ledger);
+/** @brief Tune SQLite for many threads with a connection each. Once, before the process uses SQLite
+ *         for the first time; without effect later. */
+void rky_ledger_many_threads(void);
 const char *rky_ledger_path(const struct rky_ledger *ledger);
 
 /** @brief Take the writer's lock; 0 ms = one try. RKY_ERR_LOCKED names the pid that has it. A file

@@ -2,7 +2,8 @@
 noinst_LTLIBRARIES += state/librkystate.la
 state_librkystate_la_SOURCES = state/ledger.h state/ledger_internal.h state/ledger.c \
 	state/connect.c state/schema.c state/query.c state/statements.c state/meta.c \
-	state/watermarks.c state/history.c state/runs.c state/jobs.c state/plans.c state/retention.c
+	state/watermarks.c state/history.c state/runs.c state/jobs.c state/plans.c state/retention.c \
+	state/process.c
 state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 
 # Migrations are compiled in as C strings, one line of SQL per line of C.

@@ -18,6 +18,7 @@
 
 #include "common/exitcode.h"
 #include "common/frame.h"
+#include "state/ledger.h"
 #include "worker/check.h"
 #include "worker/options.h"
 #include "worker/worker.h"
@@ -241,6 +242,7 @@ int main(int argc, char **argv)
     struct rky_error err = {0};
     int code = rky_frame_begin(frame, &rky_worker_program, argc, argv, RKY_LOG_INFO);
     if (code < 0) {
+        rky_ledger_many_threads();
         set_signals(&program);
         int rc = rky_frame_load(frame, &err);
         if (rc == 0)
