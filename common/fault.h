@@ -26,7 +26,7 @@ void rky_fault_point(const char *name);
 #else
 static inline void rky_fault_point(const char *name)
 {
-    (void) name;
+    (void)name;
 }
 #endif
 

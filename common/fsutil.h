@@ -30,9 +30,9 @@ RKY_MUST_CHECK int rky_write_file_atomic(const char *path, const void *data, siz
 /** An advisory lock on a sidecar file that is never unlinked (unlinking would let two holders lock
  *  two inodes). The file holds the pid of the last holder. */
 struct rky_file_lock {
-    int fd;         /**< -1 while closed */
+    int fd; /**< -1 while closed */
     bool held;
-    char *path;     /**< owned */
+    char *path; /**< owned */
 };
 
 /** @brief Open (create) the sidecar without locking it. */

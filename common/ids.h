@@ -13,8 +13,8 @@
 #include "common/clock.h"
 #include "common/error.h"
 
-#define RKY_UUID_TEXT 37   /**< 36 characters and NUL */
-#define RKY_SHA256_HEX 65  /**< 64 characters and NUL */
+#define RKY_UUID_TEXT 37  /**< 36 characters and NUL */
+#define RKY_SHA256_HEX 65 /**< 64 characters and NUL */
 
 /** @brief Fill from the kernel's generator; aborts when it is unusable (never seen on Linux). */
 void rky_random_bytes(void *ret_bytes, size_t length);
@@ -48,7 +48,8 @@ bool rky_utf8_valid(const char *bytes, size_t length);
 /** @brief Bytes of the UTF-8 sequence @p bytes begins with, 0 when there is none (or no byte). */
 size_t rky_utf8_next(const char *bytes, size_t length);
 
-/** @brief Shell-style match: `*`, `?`, `[abc]`, `[a-z]`, `[!abc]`; case-sensitive; `*` also matches dots. */
+/** @brief Shell-style match: `*`, `?`, `[abc]`, `[a-z]`, `[!abc]`; case-sensitive; `*` also matches
+ * dots. */
 bool rky_glob_match(const char *pattern, const char *text);
 /** @brief The candidate nearest to @p word (edit distance at most 3 and under half the word).
  *  @param candidates NULL-terminated. @return borrowed, NULL when none is near. */

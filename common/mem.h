@@ -25,7 +25,8 @@ char *rky_asprintf(const char *format, ...) RKY_PRINTF(1, 2);
 void rky_free(void *memory);
 
 /** @brief Route jansson, SQLite and friends through nothing special: only ours is counted. The
- *         Nth call from now on fails (1 = the next one), 0 switches off. For tests; process-wide. */
+ *         Nth call from now on fails (1 = the next one), 0 switches off. For tests; process-wide.
+ */
 void rky_mem_fail_nth(uint64_t nth);
 /** @brief Whether the failure asked for has happened. */
 bool rky_mem_failed(void);

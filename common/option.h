@@ -17,14 +17,14 @@
 #include "common/error.h"
 
 enum rky_option_kind {
-    RKY_OPTION_FLAG,    /**< no value */
-    RKY_OPTION_VALUE,   /**< one value, the last wins */
-    RKY_OPTION_LIST,    /**< repeatable */
+    RKY_OPTION_FLAG,  /**< no value */
+    RKY_OPTION_VALUE, /**< one value, the last wins */
+    RKY_OPTION_LIST,  /**< repeatable */
 };
 
 struct rky_option {
-    const char *name;    /**< long name without dashes; NULL ends a table */
-    char letter;         /**< short form or 0 */
+    const char *name; /**< long name without dashes; NULL ends a table */
+    char letter;      /**< short form or 0 */
     enum rky_option_kind kind;
     const char *value;   /**< metavariable ("FILE", "K=V"), NULL for flags */
     const char *choices; /**< "table|json": anything else is a usage error; NULL = free */
@@ -33,13 +33,13 @@ struct rky_option {
 
 struct rky_parsed;
 struct rky_command {
-    const char *name;         /**< "run", "state delete"; NULL ends a table; "" = the program itself */
-    const char *arguments;    /**< "PLAN_ID", "" = none; a trailing "..." allows more */
-    const char *summary;      /**< one line for the list of commands */
-    const char *description;  /**< paragraphs for --help and the man page, NULL = summary only */
-    const struct rky_option *options; /**< of this command, NULL = none */
+    const char *name;      /**< "run", "state delete"; NULL ends a table; "" = the program itself */
+    const char *arguments; /**< "PLAN_ID", "" = none; a trailing "..." allows more */
+    const char *summary;   /**< one line for the list of commands */
+    const char *description; /**< paragraphs for --help and the man page, NULL = summary only */
+    const struct rky_option *options;                           /**< of this command, NULL = none */
     int (*run)(const struct rky_parsed *parsed, void *program); /**< returns an exit code */
-    bool hidden;              /**< not in help, man page or completions */
+    bool hidden; /**< not in help, man page or completions */
 };
 
 struct rky_program {
@@ -60,7 +60,8 @@ struct rky_parsed {
     size_t argument_count;
 };
 
-/** @brief @param argv borrowed and must outlive the result. @return 0, RKY_ERR_USAGE, RKY_ERR_NOMEM. */
+/** @brief @param argv borrowed and must outlive the result. @return 0, RKY_ERR_USAGE,
+ * RKY_ERR_NOMEM. */
 RKY_MUST_CHECK int rky_option_parse(const struct rky_program *program, int argc, char **argv,
                                     struct rky_parsed *ret_parsed, struct rky_error *err);
 void rky_parsed_done(struct rky_parsed *parsed);

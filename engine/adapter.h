@@ -59,15 +59,16 @@ struct rky_table_info {
     struct rky_column *columns; /**< in the table's order, hidden ones left out */
     size_t column_count;
     bool has_triggers;
-    char *row_id;               /**< name by which the engine's own row id is read; NULL = none */
-    char **indexed;             /**< columns that lead a complete (not partial) index or the primary key */
+    char *row_id;   /**< name by which the engine's own row id is read; NULL = none */
+    char **indexed; /**< columns that lead a complete (not partial) index or the primary key */
     size_t indexed_count;
 };
 
 struct rky_schema_info {
     struct rky_table_info *tables; /**< by name */
     size_t table_count;
-    bool blocks_writer; /**< reading this source holds up its writer (SQLite: journal mode not WAL) */
+    bool blocks_writer; /**< reading this source holds up its writer (SQLite: journal mode not WAL)
+                         */
 };
 void rky_schema_info_done(struct rky_schema_info *info);
 /** @brief By exact name. Borrowed, NULL when absent. */
@@ -87,7 +88,8 @@ struct rky_table_facts {
 };
 void rky_table_facts_done(struct rky_table_facts *facts);
 
-/* --- Rocky's metadata in a target schema ------------------------------------------------------- */
+/* --- Rocky's metadata in a target schema -------------------------------------------------------
+ */
 
 struct rky_fence {
     bool present;
@@ -102,16 +104,16 @@ struct rky_mark {
     char *namespace_;
     char *cursor_column, *cursor_type;
     struct rky_cursor value, high_value;
-    int64_t ties;      /**< rows of the source at `value`; -1 = unknown (SQL NULL) */
+    int64_t ties; /**< rows of the source at `value`; -1 = unknown (SQL NULL) */
     char *ties_hash;
     char *prev_value;
-    char *action;      /**< full_refresh, incremental, merge, adopt, set */
+    char *action; /**< full_refresh, incremental, merge, adopt, set */
     int64_t rows_copied, late_rows;
     char *run_id, *job_id, *plan_id;
     int64_t tombstone_seq;
     char *added_columns; /**< JSON object: column -> watermark text at which drift added it */
     char *commit_id;
-    char *updated_at;    /**< RFC 3339 */
+    char *updated_at; /**< RFC 3339 */
 };
 void rky_mark_done(struct rky_mark *mark);
 void rky_marks_free(struct rky_mark *marks, size_t count);
@@ -126,23 +128,25 @@ struct rky_commit {
 };
 void rky_commits_free(struct rky_commit *commits, size_t count);
 
-/* --- claim ------------------------------------------------------------------------------------- */
+/* --- claim -------------------------------------------------------------------------------------
+ */
 
 struct rky_claim {
     const char *namespace_;
-    const char *lineage;           /**< written with the claim when the row has none */
-    int64_t token;                 /**< in: wanted; out: max(wanted, row + 1) */
-    char claim_id[RKY_UUID_TEXT];  /**< random, chosen by the caller */
+    const char *lineage;          /**< written with the claim when the row has none */
+    int64_t token;                /**< in: wanted; out: max(wanted, row + 1) */
+    char claim_id[RKY_UUID_TEXT]; /**< random, chosen by the caller */
 };
 
-/* --- copying one table ------------------------------------------------------------------------- */
+/* --- copying one table -------------------------------------------------------------------------
+ */
 
 enum rky_action {
     RKY_ACTION_NONE,
     RKY_ACTION_FULL_REFRESH,
     RKY_ACTION_INCREMENTAL,
     RKY_ACTION_MERGE,
-    RKY_ACTION_ADOPT,   /**< take over existing rows: watermark = max of the target, exact boundary */
+    RKY_ACTION_ADOPT, /**< take over existing rows: watermark = max of the target, exact boundary */
     RKY_ACTION_REFUSED,
 };
 /** @brief "none", "full_refresh", "incremental", "merge", "adopt", "refused". */
@@ -152,21 +156,22 @@ const char *rky_action_name(enum rky_action action);
  *  whatever process: a plan stores them and apply compares. */
 struct rky_copy_spec {
     struct rky_table_ref source, target;
-    const char *table_name;               /**< key in the metadata */
+    const char *table_name; /**< key in the metadata */
     const struct rky_table_info *source_table;
     const struct rky_table_info *target_table; /**< NULL = missing: it will be created */
-    const char *cursor_column;            /**< NULL = none (strategy full_refresh without cursor) */
+    const char *cursor_column; /**< NULL = none (strategy full_refresh without cursor) */
     enum rky_action action;
     enum rky_boundary boundary;
     enum rky_null_cursor null_cursor;
-    int64_t lookback_seconds;             /**< 0 = none */
-    int64_t safety_lag_seconds;           /**< 0 = no horizon */
+    int64_t lookback_seconds;   /**< 0 = none */
+    int64_t safety_lag_seconds; /**< 0 = no horizon */
     const struct rky_metadata_column *metadata_columns;
     size_t metadata_column_count;
-    const struct rky_mark *mark;          /**< the target's row this spec was built on; NULL = none */
-    bool count_source;                    /**< the source's row count is wanted (checks) */
-    int64_t tombstone_seq;                /**< to be written */
-    const char *const *added_columns;     /**< columns to add to the target first, NULL-terminated; NULL = none */
+    const struct rky_mark *mark; /**< the target's row this spec was built on; NULL = none */
+    bool count_source;           /**< the source's row count is wanted (checks) */
+    int64_t tombstone_seq;       /**< to be written */
+    const char *const
+        *added_columns; /**< columns to add to the target first, NULL-terminated; NULL = none */
 };
 
 /** Ids written with the commit. All borrowed, NULL allowed but for the first three. */
@@ -176,7 +181,8 @@ struct rky_copy_ids {
 };
 
 struct rky_statement {
-    const char *purpose; /**< static: "create", "copy", "boundary", "lookback", "nulls", "alter", "swap", ... */
+    const char *purpose; /**< static: "create", "copy", "boundary", "lookback", "nulls", "alter",
+                            "swap", ... */
     char *sql;           /**< owned */
 };
 void rky_statements_free(struct rky_statement *statements, size_t count);
@@ -187,30 +193,30 @@ struct rky_copy_warning {
 };
 
 struct rky_copy_outcome {
-    bool wrote;               /**< a commit happened (rows or watermark row) */
-    int64_t rows_copied;      /**< late ones included */
+    bool wrote;          /**< a commit happened (rows or watermark row) */
+    int64_t rows_copied; /**< late ones included */
     int64_t late_rows;
-    int64_t window_rows;      /**< rows of the window in the source's snapshot; -1 = not counted */
-    int64_t source_count;     /**< whole source in that snapshot; -1 = not counted */
-    int64_t null_cursors;     /**< -1 = not counted */
+    int64_t window_rows;       /**< rows of the window in the source's snapshot; -1 = not counted */
+    int64_t source_count;      /**< whole source in that snapshot; -1 = not counted */
+    int64_t null_cursors;      /**< -1 = not counted */
     struct rky_cursor through; /**< new watermark; NONE = the source was empty */
     struct rky_cursor high_value;
-    bool target_was_empty;    /**< although rows had been copied before: warning target-empty */
+    bool target_was_empty; /**< although rows had been copied before: warning target-empty */
     struct rky_copy_warning *warnings;
     size_t warning_count;
 };
 void rky_copy_outcome_done(struct rky_copy_outcome *outcome);
 /** @brief Append a warning; the driver's helper. @param code static. */
 RKY_MUST_CHECK int rky_copy_warn(struct rky_copy_outcome *outcome, const char *code,
-                                 struct rky_error *err, const char *format, ...)
-    RKY_PRINTF(4, 5);
+                                 struct rky_error *err, const char *format, ...) RKY_PRINTF(4, 5);
 
-/* --- the vtable -------------------------------------------------------------------------------- */
+/* --- the vtable --------------------------------------------------------------------------------
+ */
 
 struct rky_session_options {
     const struct rky_adapter *source; /**< warehouse the sources of this session live in */
     int64_t lock_timeout_ms;
-    bool create;                      /**< create schema and metadata tables when missing */
+    bool create; /**< create schema and metadata tables when missing */
     struct rky_clock *clock;
     struct rky_log *log;
 };
@@ -247,8 +253,8 @@ struct rky_adapter_ops {
 
     /** Connect to a target schema. With create unset and no such schema: RKY_ERR_NOT_FOUND. */
     int (*session_open)(const struct rky_adapter *target, const char *catalog, const char *schema,
-                        const struct rky_session_options *options,
-                        struct rky_session **ret_session, struct rky_error *err);
+                        const struct rky_session_options *options, struct rky_session **ret_session,
+                        struct rky_error *err);
     void (*session_close)(struct rky_session *session);
     /** Stop what the session is doing (RKY_ERR_INTERRUPTED there). From any thread; sticky. */
     void (*session_interrupt)(struct rky_session *session);

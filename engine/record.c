@@ -260,7 +260,7 @@ static int exit_code_of(const struct rky_run *run, const struct rky_error *failu
         if (work->check_failed || gated)
             code = rky_exit_graver(code, RKY_EXIT_GATE);
     }
-    return (int) code;
+    return (int)code;
 }
 
 static char *compact_text(const json_t *value)

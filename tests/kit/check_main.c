@@ -14,9 +14,9 @@ static pid_t test_directory_owner;
 
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
 {
-    (void) st;
-    (void) kind;
-    (void) where;
+    (void)st;
+    (void)kind;
+    (void)where;
     return remove(path);
 }
 
@@ -24,21 +24,21 @@ static void remove_test_directory(void)
 {
     /* A forked test must not remove what its siblings still use. */
     if (test_directory[0] != '\0' && getpid() == test_directory_owner)
-        (void) nftw(test_directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(test_directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *rky_test_directory(void)
 {
     if (test_directory[0] == '\0' || getpid() != test_directory_owner) {
         const char *base = getenv("TMPDIR");
-        (void) snprintf(test_directory, sizeof(test_directory), "%s/rocky-test-XXXXXX",
-                        base != NULL ? base : "/tmp");
+        (void)snprintf(test_directory, sizeof(test_directory), "%s/rocky-test-XXXXXX",
+                       base != NULL ? base : "/tmp");
         if (mkdtemp(test_directory) == NULL) {
             perror("mkdtemp");
             exit(1);
         }
         test_directory_owner = getpid();
-        (void) atexit(remove_test_directory);
+        (void)atexit(remove_test_directory);
     }
     return test_directory;
 }
