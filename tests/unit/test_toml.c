@@ -285,9 +285,9 @@ START_TEST(test_a_long_message_is_not_cut_inside_a_character)
     json_t *positions = NULL;
     struct rky_toml_fault fault = {0};
     /* Shifted by one byte, one of the two cuts would fall inside. */
-    size_t length = (size_t)snprintf(line, sizeof(line), "%s", _i == 0 ? "'" : "'x");
+    size_t used = (size_t)snprintf(line, sizeof(line), "%s", _i == 0 ? "'" : "'x");
     for (int i = 0; i < 200; i++)
-        length += (size_t)snprintf(line + length, sizeof(line) - length, "é");
+        used += (size_t)snprintf(line + used, sizeof(line) - used, "é");
     (void)snprintf(text, sizeof(text), "%.500s' = 1\n%.500s' = 1\n", line, line);
 
     int rc = rky_toml_parse(text, strlen(text), &value, &positions, &fault);
