@@ -6,12 +6,12 @@
  */
 #include "config.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/fault.h"
 #include "common/mem.h"
 #include "engine/run_internal.h"
+#include "schemas/json.h"
 
 /* About what one table takes in a result: beyond RKY_RESULT_MAX the full one is not even made. */
 enum { MATERIALIZATION_SIZE = 640 };
@@ -263,35 +263,27 @@ static int exit_code_of(const struct rky_run *run, const struct rky_error *failu
     return (int)code;
 }
 
-static char *compact_text(const json_t *value)
-{
-    char *dumped = json_dumps(value, JSON_COMPACT);
-    char *text = dumped != NULL ? rky_strdup(dumped) : NULL;
-    free(dumped);
-    return text;
-}
-
 /* The result says the generation that this very transaction makes. */
 static int compose(struct rky_run *run, const struct rky_error *failure, json_t **ret_result,
                    struct rky_error *err)
 {
     bool large = run->work_count > RKY_RESULT_MAX / MATERIALIZATION_SIZE;
     json_t *result = rky_report_result(run, failure, run->meta.generation + 1, large);
-    char *text = result != NULL ? compact_text(result) : NULL;
+    char *text = result != NULL ? rky_json_text(result, JSON_COMPACT) : NULL;
     if (text != NULL && !large && strlen(text) > RKY_RESULT_MAX) {
         rky_free(text);
         json_decref(result);
         result = rky_report_result(run, failure, run->meta.generation + 1, true);
-        text = result != NULL ? compact_text(result) : NULL;
+        text = result != NULL ? rky_json_text(result, JSON_COMPACT) : NULL;
     }
     json_t *events = rky_report_events(run);
-    char *events_text = events != NULL ? compact_text(events) : NULL;
+    char *events_text = events != NULL ? rky_json_text(events, JSON_COMPACT) : NULL;
     json_decref(events);
     const char *status = json_string_value(json_object_get(result, "status"));
     run->result = text;
     run->status = status != NULL ? rky_strdup(status) : NULL;
     if (run->plan_display != NULL)
-        run->plan_json = compact_text(run->plan_display);
+        run->plan_json = rky_json_text(run->plan_display, JSON_COMPACT);
     if (text == NULL || run->status == NULL || events_text == NULL ||
         (run->plan_display != NULL && run->plan_json == NULL)) {
         rky_free(events_text);

@@ -5,11 +5,11 @@
  */
 #include "config.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "engine/run_internal.h"
+#include "schemas/json.h"
 
 /* Beyond this many entries per list even a truncated result stops naming tables. */
 enum { TRUNCATED_LIST_MAX = 200 };
@@ -79,10 +79,7 @@ int rky_warn(json_t **warnings, struct rky_error *err, const char *code, const c
 
 char *rky_report_text(const json_t *value)
 {
-    char *dumped = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
-    char *text = dumped != NULL ? rky_strdup(dumped) : NULL;
-    free(dumped);
-    return text;
+    return rky_json_text(value, JSON_COMPACT | JSON_SORT_KEYS);
 }
 
 static json_t *list_or_empty(json_t *list)

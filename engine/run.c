@@ -6,11 +6,11 @@
 #include "config.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "engine/run_internal.h"
+#include "schemas/json.h"
 
 int rky_run_new(const struct rky_run_env *env, const struct rky_job *job, struct rky_run **ret_run,
                 struct rky_error *err)
@@ -194,10 +194,8 @@ static int answer_duplicate(struct rky_run *run, const struct rky_job_record *fi
     const char *executor = first->duplicate_of != NULL ? first->duplicate_of : first->job_id;
     bool differs = first->params_sha256 != NULL && strcmp(first->params_sha256, params) != 0;
     json_t *skipped = rky_report_skipped(run, first->result, executor, differs);
-    char *dumped = skipped != NULL ? json_dumps(skipped, JSON_COMPACT) : NULL;
-    run->result = dumped != NULL ? rky_strdup(dumped) : NULL;
+    run->result = skipped != NULL ? rky_json_text(skipped, JSON_COMPACT) : NULL;
     run->status = rky_strdup("skipped");
-    free(dumped);
     json_decref(skipped);
     if (run->result == NULL || run->status == NULL)
         return rky_fail_nomem(err);
