@@ -32,8 +32,8 @@ for tool in debootstrap git; do
 done
 
 room=${ROCKY_FRESH_DIR:-$(mktemp -d /var/tmp/rocky-fresh.XXXXXX)}
-mirror=$(sed -nE 's/^URIs: *(\S+).*/\1/p; s/^deb +(\[[^]]*\] +)?(\S+) .*/\2/p' \
-    /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
+mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null |
+    sed -nE 's/^URIs: *(\S+).*/\1/p; s/^deb +(\[[^]]*\] +)?(\S+) .*/\2/p' | head -n 1) || true
 mirror=${mirror:-http://deb.debian.org/debian}
 
 leave() {
