@@ -6,6 +6,7 @@ engine_librkyengine_la_SOURCES += \
 	engine/adapter/sqlite_internal.h \
 	engine/adapter/sqlite.c \
 	engine/adapter/sqlite_attach.c \
+	engine/adapter/sqlite_commits.c \
 	engine/adapter/sqlite_copy.c \
 	engine/adapter/sqlite_describe.c \
 	engine/adapter/sqlite_errors.c \
@@ -18,5 +19,9 @@ engine_librkyengine_la_SOURCES += \
 	engine/adapter/sqlite_session.c \
 	engine/adapter/sqlite_shape.c \
 	engine/adapter/sqlite_sql.c \
-	engine/adapter/sqlite_survey.c
+	engine/adapter/sqlite_steps.c \
+	engine/adapter/sqlite_survey.c \
+	engine/adapter/sqlite_ties.c \
+	engine/adapter/sqlite_values.c \
+	engine/adapter/sqlite_watermark.c
 engine_librkyengine_la_CPPFLAGS += $(OPENSSL_CFLAGS)

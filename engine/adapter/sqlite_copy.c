@@ -238,169 +238,29 @@ static int run_steps(struct rky_sqlite_copy *copy, struct rky_error *err)
     return rc;
 }
 
-/* --- the new watermark
- * ------------------------------------------------------------------------------- */
-
-/* Values, ties and figures of the row that is written when it differs from the old one. */
-struct new_mark {
-    struct rky_cursor value, high;
-    struct rky_sqlite_ties ties;
-};
-
-static int new_values(struct rky_sqlite_copy *copy, struct new_mark *next, struct rky_error *err)
-{
-    const struct rky_sqlite_shape *shape = copy->shape;
-    const struct rky_cursor *greatest = &copy->survey.greatest;
-    const struct rky_cursor *value =
-        !shape->whole && rky_cursor_compare(&shape->after, greatest) > 0 ? &shape->after : greatest;
-    const struct rky_cursor *high =
-        rky_cursor_compare(&shape->high, value) > 0 ? &shape->high : value;
-    int rc = rky_cursor_copy(value, &next->value, err);
-    if (rc == RKY_OK)
-        rc = rky_cursor_copy(high, &next->high, err);
-    return rc;
-}
-
-static int new_ties(struct rky_sqlite_copy *copy, struct new_mark *next, struct rky_error *err)
-{
-    const struct rky_sqlite_shape *shape = copy->shape;
-    next->ties.count = -1;
-    if (shape->cursor == NULL || shape->spec->boundary != RKY_BOUNDARY_EXACT)
-        return RKY_OK;
-    if (!shape->whole && shape->after.type != RKY_CURSOR_NONE &&
-        rky_cursor_compare(&next->value, &shape->after) == 0) {
-        next->ties = copy->at_after;
-        return RKY_OK;
-    }
-    return rky_sqlite_ties(copy, &next->value, &copy->session->tracker.at_greatest, &next->ties,
-                           err);
-}
-
-static bool same_cursor(const struct rky_cursor *a, const struct rky_cursor *b)
-{
-    return a->type == b->type && (a->text == NULL || strcmp(a->text, b->text) == 0);
-}
-
-static bool mark_changes(const struct rky_sqlite_copy *copy, const struct new_mark *next)
-{
-    const struct rky_copy_spec *spec = copy->shape->spec;
-    const struct rky_mark *old = spec->mark;
-    if (copy->wrote || spec->action != RKY_ACTION_INCREMENTAL || old == NULL)
-        return true;
-    bool same_ties =
-        old->ties == next->ties.count &&
-        (old->ties < 0 || (old->ties_hash != NULL && strcmp(old->ties_hash, next->ties.hash) == 0));
-    return !same_ties || !same_cursor(&old->value, &next->value) ||
-           !same_cursor(&old->high_value, &next->high) ||
-           old->tombstone_seq != spec->tombstone_seq || old->cursor_column == NULL;
-}
-
-static int write_meta(struct rky_sqlite_copy *copy, const struct rky_copy_ids *ids,
-                      const struct new_mark *next, struct rky_error *err)
-{
-    const struct rky_sqlite_shape *shape = copy->shape;
-    const struct rky_copy_spec *spec = shape->spec;
-    char *added =
-        shape->added != NULL ? json_dumps(shape->added, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    if (shape->added != NULL && added == NULL)
-        return rky_fail_nomem(err);
-    const enum rky_cursor_type type =
-        next->value.type != RKY_CURSOR_NONE ? next->value.type : next->high.type;
-    /* The row borrows everything it names; nothing of it is freed here. */
-    union {
-        const char *in;
-        char *out;
-    } table_name = {.in = spec->table_name}, namespace_ = {.in = ids->namespace_},
-      cursor_column = {.in = spec->cursor_column}, action = {.in = rky_action_name(spec->action)},
-      cursor_type = {.in = type != RKY_CURSOR_NONE ? rky_cursor_type_name(type) : NULL},
-      run_id = {.in = ids->run_id}, job_id = {.in = ids->job_id}, plan_id = {.in = ids->plan_id},
-      commit_id = {.in = ids->commit_id}, key = {.in = ids->idempotency_key},
-      commit_job = {.in = ids->job_id != NULL ? ids->job_id : ids->run_id},
-      hash = {.in = next->ties.count >= 0 ? next->ties.hash : NULL},
-      after = {.in = shape->after.text}, through = {.in = next->value.text};
-    const struct rky_mark mark = {
-        .table_name = table_name.out,
-        .namespace_ = namespace_.out,
-        .cursor_column = cursor_column.out,
-        .cursor_type = cursor_type.out,
-        .value = next->value,
-        .high_value = next->high,
-        .ties = next->ties.count,
-        .ties_hash = hash.out,
-        .prev_value = spec->mark != NULL ? spec->mark->value.text : NULL,
-        .action = action.out,
-        .rows_copied = copy->plain_rows + copy->late_rows,
-        .late_rows = copy->late_rows,
-        .run_id = run_id.out,
-        .job_id = job_id.out,
-        .plan_id = plan_id.out,
-        .tombstone_seq = spec->tombstone_seq,
-        .added_columns = added,
-        .commit_id = commit_id.out,
-    };
-    const struct rky_commit commit = {
-        .job_id = commit_job.out,
-        .table_name = table_name.out,
-        .namespace_ = namespace_.out,
-        .idempotency_key = key.out,
-        .plan_id = plan_id.out,
-        .commit_id = commit_id.out,
-        .action = action.out,
-        .rows_copied = mark.rows_copied,
-        .late_rows = mark.late_rows,
-        .source_count = copy->survey.rows,
-        .window_after = after.out,
-        .window_through = through.out,
-    };
-    int rc = rky_sqlite_put_mark(copy->session, &mark, err);
-    if (rc == RKY_OK)
-        rc = rky_sqlite_put_commit(copy->session, &commit, err);
-    free(added);
-    return rc;
-}
-
 /* --- the transaction
  * ---------------------------------------------------------------------------------- */
 
-/* A COMMIT that failed in input or output may have happened all the same: the row says. */
-static int settle(struct rky_sqlite_copy *copy, const char *commit_id, int rc,
-                  struct rky_error *err)
-{
-    struct rky_error later = {0};
-    char *found = NULL;
-    if (rc != RKY_ERR_IO || rky_sqlite_reopen(copy->session, &later) != RKY_OK ||
-        rky_sqlite_commit_id(copy->session, copy->shape->spec->table_name, &found, &later) !=
-            RKY_OK)
-        return rc;
-    if (found != NULL && strcmp(found, commit_id) == 0) {
-        rky_error_clear(err);
-        rc = RKY_OK;
-    }
-    rky_free(found);
-    return rc;
-}
-
 static int finish(struct rky_sqlite_copy *copy, const struct rky_copy_ids *ids,
-                  struct new_mark *next, struct rky_error *err)
+                  struct rky_sqlite_watermark *next, struct rky_error *err)
 {
-    int rc = new_values(copy, next, err);
-    if (rc == RKY_OK)
-        rc = new_ties(copy, next, err);
+    const struct rky_copy_spec *spec = copy->shape->spec;
+    int rc = rky_sqlite_watermark_find(copy, next, err);
     close_source(copy);
     if (rc != RKY_OK)
         return rc;
-    if (!mark_changes(copy, next)) {
+    if (!rky_sqlite_watermark_changes(copy, next)) {
         rky_sqlite_rollback(copy->session);
         return RKY_OK;
     }
-    rc = write_meta(copy, ids, next, err);
+    rc = rky_sqlite_watermark_write(copy, ids, next, err);
     if (rc != RKY_OK)
         return rc;
     rky_fault_point("copy.watermark");
     rky_fault_point("copy.before_commit");
     rc = rky_sqlite_commit(copy->session, err);
     if (rc != RKY_OK)
-        rc = settle(copy, ids->commit_id, rc, err);
+        rc = rky_sqlite_settle(copy->session, spec->table_name, ids->commit_id, rc, err);
     if (rc != RKY_OK)
         return rc;
     rky_fault_point("copy.after_commit");
@@ -408,7 +268,7 @@ static int finish(struct rky_sqlite_copy *copy, const struct rky_copy_ids *ids,
     return RKY_OK;
 }
 
-static void report(struct rky_sqlite_copy *copy, struct new_mark *next)
+static void report(struct rky_sqlite_copy *copy, struct rky_sqlite_watermark *next)
 {
     const struct rky_copy_spec *spec = copy->shape->spec;
     struct rky_copy_outcome *outcome = copy->outcome;
@@ -421,7 +281,7 @@ static void report(struct rky_sqlite_copy *copy, struct new_mark *next)
                                 spec->mark->value.type != RKY_CURSOR_NONE && !copy->shape->whole;
     outcome->through = next->value;
     outcome->high_value = next->high;
-    *next = (struct new_mark){0};
+    *next = (struct rky_sqlite_watermark){0};
 }
 
 static int transaction(struct rky_sqlite_copy *copy, const struct rky_claim *claim,
@@ -430,7 +290,7 @@ static int transaction(struct rky_sqlite_copy *copy, const struct rky_claim *cla
 {
     const struct rky_copy_spec *spec = shape->spec;
     struct rky_cursor adopted = {0};
-    struct new_mark next = {0};
+    struct rky_sqlite_watermark next = {0};
     int rc = rky_sqlite_demand_claim(copy->session, claim, err);
     if (rc == RKY_OK)
         rc = rky_sqlite_demand_commit_id(copy->session, spec->table_name,

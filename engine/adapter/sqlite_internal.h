@@ -6,14 +6,20 @@
  *   sqlite_describe.c   tables and columns of a file
  *   sqlite_session.c    one connection to a target file, statements, transactions
  *   sqlite_attach.c     the source file attached to it
- *   sqlite_meta.c       fence, watermarks and commits in the target
+ *   sqlite_meta.c       fence and watermarks in the target
+ *   sqlite_commits.c    what jobs and plans have done there
  *   sqlite_shape.c      a copy's window, names and column lists, as its spec decides them
- *   sqlite_sql.c        the statements of a copy, in order
+ *   sqlite_sql.c        the statements of a copy
+ *   sqlite_steps.c      their order
  *   sqlite_functions.c  SQL functions of ours: the tracker and the row key
+ *   sqlite_values.c     cursor values between SQLite and the engine
  *   sqlite_survey.c     what the source holds, in the copy's snapshot
+ *   sqlite_ties.c       source rows that share the watermark's value
  *   sqlite_copy.c       the one transaction of a table
+ *   sqlite_watermark.c  the watermark that a copy ends with
  *   sqlite_examine.c    rows at or below the watermark: copy what the target lacks
  *   sqlite_refresh.c    a full refresh: empty and fill, or build beside and swap
+ *   sqlite_facts.c      figures of a table for plans
  *   sqlite_errors.c     result codes to our errors
  *
  * A session is used by one thread; only `interrupted` and `rows` are touched by others, and `db`
@@ -240,6 +246,14 @@ int rky_sqlite_write_mark(struct rky_session *session, const struct rky_claim *c
 int rky_sqlite_sweep_commits(struct rky_session *session, const struct rky_claim *claim,
                              int64_t before_us, struct rky_error *err);
 
+/* Small helpers of the metadata's files. */
+/** @brief Bind text that outlives the step; NULL stays NULL. */
+void rky_sqlite_bind_text(sqlite3_stmt *statement, int at, const char *text);
+/** @brief A result column, copied. @param ret_text owned, NULL where SQL has NULL. */
+RKY_MUST_CHECK int rky_sqlite_take_text(sqlite3_stmt *statement, int column, char **ret_text,
+                                        struct rky_error *err);
+void rky_sqlite_now(const struct rky_sqlite_session *session, char ret_text[RKY_TIME_TEXT_MAX]);
+
 /** @brief FENCED unless the fence row is the claim's. Inside the caller's transaction. */
 RKY_MUST_CHECK int rky_sqlite_demand_claim(struct rky_sqlite_session *session,
                                            const struct rky_claim *claim, struct rky_error *err);
@@ -250,6 +264,11 @@ RKY_MUST_CHECK int rky_sqlite_demand_commit_id(struct rky_sqlite_session *sessio
 /** @brief The commit id of a table's row. @param ret_commit_id owned, NULL = no row. */
 RKY_MUST_CHECK int rky_sqlite_commit_id(struct rky_sqlite_session *session, const char *table_name,
                                         char **ret_commit_id, struct rky_error *err);
+/** @brief After a COMMIT that failed with @p rc neither way can be assumed: connect again and see
+ *         whether the table's row has this commit id (NULL = no row). @return 0 when it has, else
+ *         @p rc. */
+int rky_sqlite_settle(struct rky_sqlite_session *session, const char *table_name,
+                      const char *commit_id, int rc, struct rky_error *err);
 RKY_MUST_CHECK int rky_sqlite_put_mark(struct rky_sqlite_session *session,
                                        const struct rky_mark *mark, struct rky_error *err);
 RKY_MUST_CHECK int rky_sqlite_put_commit(struct rky_sqlite_session *session,
@@ -389,6 +408,9 @@ RKY_MUST_CHECK int rky_sqlite_sample(struct rky_sqlite_session *session,
 RKY_MUST_CHECK int rky_sqlite_column_cursor(sqlite3_stmt *statement, int index, const char *table,
                                             const char *column, struct rky_cursor *ret_cursor,
                                             struct rky_error *err);
+/** @brief Bind a cursor value with its type. */
+RKY_MUST_CHECK int rky_sqlite_bind_cursor(sqlite3_stmt *statement, int at, sqlite3 *db,
+                                          const struct rky_cursor *value, struct rky_error *err);
 /** @brief A value that a tracker kept, as a cursor. */
 RKY_MUST_CHECK int rky_sqlite_value_cursor(sqlite3 *db, const struct rky_sqlite_value *value,
                                            const char *table, const char *column,
@@ -427,6 +449,25 @@ RKY_MUST_CHECK int rky_sqlite_prepare_rows(struct rky_sqlite_session *session,
 RKY_MUST_CHECK int rky_sqlite_ties(struct rky_sqlite_copy *copy, const struct rky_cursor *value,
                                    const struct rky_sqlite_rows *rows,
                                    struct rky_sqlite_ties *ret_ties, struct rky_error *err);
+/** The watermark row that a copy ends with (sqlite_watermark.c). */
+struct rky_sqlite_watermark {
+    struct rky_cursor value, high;
+    struct rky_sqlite_ties ties;
+};
+/** @brief Find it; nothing is written. @param ret_next zeroed; its cursors are the caller's, also
+ *         after a failure. */
+RKY_MUST_CHECK int rky_sqlite_watermark_find(struct rky_sqlite_copy *copy,
+                                             struct rky_sqlite_watermark *ret_next,
+                                             struct rky_error *err);
+/** @brief Whether anything at all has to be written. */
+bool rky_sqlite_watermark_changes(const struct rky_sqlite_copy *copy,
+                                  const struct rky_sqlite_watermark *next);
+/** @brief Write the watermark row and the commit row. */
+RKY_MUST_CHECK int rky_sqlite_watermark_write(struct rky_sqlite_copy *copy,
+                                              const struct rky_copy_ids *ids,
+                                              const struct rky_sqlite_watermark *next,
+                                              struct rky_error *err);
+
 int rky_sqlite_copy(struct rky_session *session, const struct rky_claim *claim,
                     const struct rky_copy_spec *spec, const struct rky_copy_ids *ids,
                     struct rky_copy_outcome *ret_outcome, struct rky_error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rocky's own tables in a target file: who may write (fence), how far each table is (watermarks),
- * what was committed (commits).
+ * what was committed (sqlite_commits.c).
  *
  * They are the truth that every ledger follows, so a row of them changes only in a transaction that
  * has checked the claim, and together with the rows it speaks of.
@@ -39,16 +39,15 @@ static const char create_sql[] =
 
 /* --- small helpers ---------------------------------------------------------------------------- */
 
-static void bind_text(sqlite3_stmt *statement, int at, const char *text)
+void rky_sqlite_bind_text(sqlite3_stmt *statement, int at, const char *text)
 {
-    /* Out of memory shows at the next step: an unbound parameter is NULL, and those columns that
-     * matter are NOT NULL. */
     if (text != NULL)
         (void)sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
 }
 
 /* An owned copy, NULL where SQL has NULL. */
-static int take_text(sqlite3_stmt *statement, int column, char **ret_text, struct rky_error *err)
+int rky_sqlite_take_text(sqlite3_stmt *statement, int column, char **ret_text,
+                         struct rky_error *err)
 {
     *ret_text = NULL;
     const char *text = (const char *)sqlite3_column_text(statement, column);
@@ -58,7 +57,7 @@ static int take_text(sqlite3_stmt *statement, int column, char **ret_text, struc
     return *ret_text != NULL ? RKY_OK : rky_fail_nomem(err);
 }
 
-static void now_text(const struct rky_sqlite_session *session, char ret_text[RKY_TIME_TEXT_MAX])
+void rky_sqlite_now(const struct rky_sqlite_session *session, char ret_text[RKY_TIME_TEXT_MAX])
 {
     rky_time_format(session->clock->wall_us(session->clock), ret_text);
 }
@@ -85,7 +84,7 @@ static int fence_row(struct rky_sqlite_session *session, const char *namespace_,
     int rc = rky_sqlite_prepared(session, RKY_SQLITE_READ_FENCE, read_fence_sql, &statement, err);
     if (rc != RKY_OK)
         return rc;
-    bind_text(statement, 1, namespace_);
+    rky_sqlite_bind_text(statement, 1, namespace_);
     rc = rky_sqlite_step(session, statement, "read the fence", err);
     if (rc == SQLITE_ROW) {
         ret_fence->present = true;
@@ -148,12 +147,12 @@ static int write_fence(struct rky_sqlite_session *session, const struct rky_clai
     int rc = rky_sqlite_prepare(session, write_fence_sql, &statement, err);
     if (rc != RKY_OK)
         return rc;
-    now_text(session, now);
-    bind_text(statement, 1, claim->namespace_);
+    rky_sqlite_now(session, now);
+    rky_sqlite_bind_text(statement, 1, claim->namespace_);
     (void)sqlite3_bind_int64(statement, 2, claim->token);
-    bind_text(statement, 3, claim->claim_id);
-    bind_text(statement, 4, claim->lineage);
-    bind_text(statement, 5, now);
+    rky_sqlite_bind_text(statement, 3, claim->claim_id);
+    rky_sqlite_bind_text(statement, 4, claim->lineage);
+    rky_sqlite_bind_text(statement, 5, now);
     rc = rky_sqlite_step(session, statement, "claim the target", err);
     (void)sqlite3_finalize(statement);
     return rc < 0 ? rc : RKY_OK;
@@ -225,7 +224,7 @@ static int take_cursor(sqlite3_stmt *statement, int column, enum rky_cursor_type
                        struct rky_cursor *ret_cursor, struct rky_error *err)
 {
     char *text = NULL;
-    int rc = take_text(statement, column, &text, err);
+    int rc = rky_sqlite_take_text(statement, column, &text, err);
     if (rc != RKY_OK || text == NULL)
         return rc;
     if (type != RKY_CURSOR_TEXT)
@@ -246,7 +245,7 @@ static int take_mark(sqlite3_stmt *statement, struct rky_mark *mark, struct rky_
                  {18, &mark->updated_at}};
     int rc = RKY_OK;
     for (size_t i = 0; rc == RKY_OK && i < sizeof(texts) / sizeof(texts[0]); i++)
-        rc = take_text(statement, texts[i].column, texts[i].to, err);
+        rc = rky_sqlite_take_text(statement, texts[i].column, texts[i].to, err);
     enum rky_cursor_type type = rky_cursor_type_parse(mark->cursor_type);
     if (rc == RKY_OK)
         rc = take_cursor(statement, 4, type, &mark->value, err);
@@ -305,10 +304,10 @@ int rky_sqlite_commit_id(struct rky_sqlite_session *session, const char *table_n
                                  err);
     if (rc != RKY_OK)
         return rc;
-    bind_text(statement, 1, table_name);
+    rky_sqlite_bind_text(statement, 1, table_name);
     rc = rky_sqlite_step(session, statement, "read the watermark", err);
     if (rc == SQLITE_ROW)
-        rc = take_text(statement, 0, ret_commit_id, err);
+        rc = rky_sqlite_take_text(statement, 0, ret_commit_id, err);
     (void)sqlite3_reset(statement);
     return rc < 0 ? rc : RKY_OK;
 }
@@ -348,7 +347,7 @@ int rky_sqlite_put_mark(struct rky_sqlite_session *session, const struct rky_mar
     int rc = rky_sqlite_prepared(session, RKY_SQLITE_WRITE_MARK, write_mark_sql, &statement, err);
     if (rc != RKY_OK)
         return rc;
-    now_text(session, now);
+    rky_sqlite_now(session, now);
     const char *texts[] = {
         [1] = mark->table_name,
         [2] = mark->namespace_,
@@ -367,7 +366,7 @@ int rky_sqlite_put_mark(struct rky_sqlite_session *session, const struct rky_mar
         [19] = mark->updated_at != NULL ? mark->updated_at : now,
     };
     for (int i = 1; i < (int)(sizeof(texts) / sizeof(texts[0])); i++)
-        bind_text(statement, i, texts[i]);
+        rky_sqlite_bind_text(statement, i, texts[i]);
     if (mark->ties >= 0)
         (void)sqlite3_bind_int64(statement, 7, mark->ties);
     (void)sqlite3_bind_int64(statement, 11, mark->rows_copied);
@@ -387,10 +386,26 @@ static int delete_mark(struct rky_sqlite_session *session, const char *table_nam
                                 &statement, err);
     if (rc != RKY_OK)
         return rc;
-    bind_text(statement, 1, table_name);
+    rky_sqlite_bind_text(statement, 1, table_name);
     rc = rky_sqlite_step(session, statement, "delete the watermark", err);
     (void)sqlite3_finalize(statement);
     return rc < 0 ? rc : RKY_OK;
+}
+
+int rky_sqlite_settle(struct rky_sqlite_session *session, const char *table_name,
+                      const char *commit_id, int rc, struct rky_error *err)
+{
+    struct rky_error later = {0};
+    char *found = NULL;
+    if (rc != RKY_ERR_IO || rky_sqlite_reopen(session, &later) != RKY_OK ||
+        rky_sqlite_commit_id(session, table_name, &found, &later) != RKY_OK)
+        return rc;
+    if (found != NULL && commit_id != NULL ? strcmp(found, commit_id) == 0 : found == commit_id) {
+        rky_error_clear(err);
+        rc = RKY_OK;
+    }
+    rky_free(found);
+    return rc;
 }
 
 int rky_sqlite_write_mark(struct rky_session *base, const struct rky_claim *claim,
@@ -407,156 +422,12 @@ int rky_sqlite_write_mark(struct rky_session *base, const struct rky_claim *clai
     if (rc == RKY_OK)
         rc = mark != NULL ? rky_sqlite_put_mark(session, mark, err)
                           : delete_mark(session, table_name, err);
-    if (rc == RKY_OK)
-        return rky_sqlite_commit(session, err);
-    rky_sqlite_rollback(session);
-    return rc;
-}
-
-/* --- commits ---------------------------------------------------------------------------------- */
-
-static const char write_commit_sql[] =
-    "INSERT INTO main._rocky_commits(job_id, table_name, namespace, idempotency_key, plan_id,"
-    " commit_id, action, rows_copied, late_rows, source_count, window_after, window_through,"
-    " committed_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-
-int rky_sqlite_put_commit(struct rky_sqlite_session *session, const struct rky_commit *commit,
-                          struct rky_error *err)
-{
-    char now[RKY_TIME_TEXT_MAX];
-    sqlite3_stmt *statement = NULL;
-    int rc =
-        rky_sqlite_prepared(session, RKY_SQLITE_WRITE_COMMIT, write_commit_sql, &statement, err);
-    if (rc != RKY_OK)
-        return rc;
-    now_text(session, now);
-    const char *texts[] = {
-        [1] = commit->job_id,          [2] = commit->table_name,
-        [3] = commit->namespace_,      [4] = commit->idempotency_key,
-        [5] = commit->plan_id,         [6] = commit->commit_id,
-        [7] = commit->action,          [11] = commit->window_after,
-        [12] = commit->window_through, [13] = now,
-    };
-    for (int i = 1; i < (int)(sizeof(texts) / sizeof(texts[0])); i++)
-        bind_text(statement, i, texts[i]);
-    (void)sqlite3_bind_int64(statement, 8, commit->rows_copied);
-    (void)sqlite3_bind_int64(statement, 9, commit->late_rows);
-    if (commit->source_count >= 0)
-        (void)sqlite3_bind_int64(statement, 10, commit->source_count);
-    rc = rky_sqlite_step(session, statement, "record the commit", err);
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return rc < 0 ? rc : RKY_OK;
-}
-
-static int take_commit(sqlite3_stmt *statement, struct rky_commit *commit, struct rky_error *err)
-{
-    struct {
-        int column;
-        char **to;
-    } texts[] = {{0, &commit->job_id},          {1, &commit->table_name},
-                 {2, &commit->namespace_},      {3, &commit->idempotency_key},
-                 {4, &commit->plan_id},         {5, &commit->commit_id},
-                 {6, &commit->action},          {10, &commit->window_after},
-                 {11, &commit->window_through}, {12, &commit->committed_at}};
-    int rc = RKY_OK;
-    for (size_t i = 0; rc == RKY_OK && i < sizeof(texts) / sizeof(texts[0]); i++)
-        rc = take_text(statement, texts[i].column, texts[i].to, err);
-    commit->rows_copied = sqlite3_column_int64(statement, 7);
-    commit->late_rows = sqlite3_column_int64(statement, 8);
-    commit->source_count =
-        sqlite3_column_type(statement, 9) == SQLITE_NULL ? -1 : sqlite3_column_int64(statement, 9);
-    return rc;
-}
-
-static int prepare_read_commits(struct rky_sqlite_session *session, const char *namespace_,
-                                const char *job_id, const char *plan_id, const char *key,
-                                sqlite3_stmt **ret_statement, struct rky_error *err)
-{
-    struct rky_strbuf sql = {0};
-    rky_strbuf_add(&sql, "SELECT job_id, table_name, namespace, idempotency_key, plan_id,"
-                         " commit_id, action, rows_copied, late_rows, source_count, window_after,"
-                         " window_through, committed_at FROM main._rocky_commits"
-                         " WHERE namespace = ?1");
-    if (job_id != NULL)
-        rky_strbuf_add(&sql, " AND job_id = ?2");
-    if (plan_id != NULL)
-        rky_strbuf_add(&sql, " AND plan_id = ?3");
-    if (key != NULL)
-        rky_strbuf_add(&sql, " AND idempotency_key = ?4");
-    rky_strbuf_add(&sql, " ORDER BY rowid");
-    int rc = sql.failed ? rky_fail_nomem(err)
-                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), ret_statement, err);
-    rky_strbuf_done(&sql);
-    if (rc != RKY_OK)
-        return rc;
-    bind_text(*ret_statement, 1, namespace_);
-    bind_text(*ret_statement, 2, job_id);
-    bind_text(*ret_statement, 3, plan_id);
-    bind_text(*ret_statement, 4, key);
-    return RKY_OK;
-}
-
-int rky_sqlite_read_commits(struct rky_session *base, const char *namespace_, const char *job_id,
-                            const char *plan_id, const char *idempotency_key,
-                            struct rky_commit **ret_commits, size_t *ret_count,
-                            struct rky_error *err)
-{
-    struct rky_sqlite_session *session = (struct rky_sqlite_session *)base;
-    struct rky_commit *commits = NULL;
-    size_t count = 0, capacity = 0;
-    sqlite3_stmt *statement = NULL;
-    *ret_commits = NULL;
-    *ret_count = 0;
-    int rc = rky_sqlite_has_table(session, "_rocky_commits", err);
-    if (rc <= 0)
-        return rc;
-    rc = prepare_read_commits(session, namespace_, job_id, plan_id, idempotency_key, &statement,
-                              err);
-    while (rc == RKY_OK) {
-        rc = rky_sqlite_step(session, statement, "read the commits", err);
-        if (rc != SQLITE_ROW)
-            break;
-        rc = rky_array_reserve(&commits, &capacity, count + 1, sizeof(*commits), err);
-        if (rc == RKY_OK) {
-            commits[count] = (struct rky_commit){0};
-            rc = take_commit(statement, &commits[count++], err);
-        }
-    }
-    (void)sqlite3_finalize(statement);
-    if (rc < 0) {
-        rky_commits_free(commits, count);
+    if (rc != RKY_OK) {
+        rky_sqlite_rollback(session);
         return rc;
     }
-    *ret_commits = commits;
-    *ret_count = count;
-    return RKY_OK;
-}
-
-int rky_sqlite_sweep_commits(struct rky_session *base, const struct rky_claim *claim,
-                             int64_t before_us, struct rky_error *err)
-{
-    struct rky_sqlite_session *session = (struct rky_sqlite_session *)base;
-    char before[RKY_TIME_TEXT_MAX];
-    sqlite3_stmt *statement = NULL;
-    rky_sqlite_detach(session);
-    int rc = rky_sqlite_begin(session, err);
-    if (rc == RKY_OK)
-        rc = rky_sqlite_demand_claim(session, claim, err);
-    if (rc == RKY_OK)
-        rc = rky_sqlite_prepare(
-            session, "DELETE FROM main._rocky_commits WHERE namespace = ?1 AND committed_at < ?2",
-            &statement, err);
-    if (rc == RKY_OK) {
-        rky_time_format(before_us, before);
-        bind_text(statement, 1, claim->namespace_);
-        bind_text(statement, 2, before);
-        rc = rky_sqlite_step(session, statement, "sweep old commits", err);
-    }
-    (void)sqlite3_finalize(statement);
-    bool changed = rc == SQLITE_DONE && sqlite3_changes64(session->db) > 0;
-    if (rc >= 0 && changed)
-        return rky_sqlite_commit(session, err);
-    rky_sqlite_rollback(session);
-    return rc < 0 ? rc : RKY_OK;
+    rc = rky_sqlite_commit(session, err);
+    return rc == RKY_OK ? RKY_OK
+                        : rky_sqlite_settle(session, table_name,
+                                            mark != NULL ? mark->commit_id : NULL, rc, err);
 }

@@ -19,116 +19,6 @@ void rky_sqlite_survey_done(struct rky_sqlite_survey *survey)
     *survey = (struct rky_sqlite_survey){.rows = -1, .nulls = -1, .window_rows = -1};
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
-
-int rky_sqlite_parse_real(sqlite3 *db, const char *text, double *ret_value, struct rky_error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    char sql[96];
-    (void)snprintf(sql, sizeof(sql), "SELECT %.60s", text);
-    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        *ret_value = sqlite3_column_double(statement, 0);
-    (void)sqlite3_finalize(statement);
-    return code == SQLITE_ROW ? RKY_OK : rky_fail(err, RKY_ERR_QUERY, "'%s' is no number", text);
-}
-
-int rky_sqlite_real_text(sqlite3 *db, double value, char ret_text[40], struct rky_error *err)
-{
-    static const char *const forms[] = {"%!.15g", "%!.17g", "%!.20e"};
-    double back = 0;
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        if (value > 1.7976931348623157e308 || value < -1.7976931348623157e308)
-            (void)sqlite3_snprintf(40, ret_text, value > 0 ? "9.0e+999" : "-9.0e+999");
-        else
-            (void)sqlite3_snprintf(40, ret_text, forms[i], value);
-        int rc = rky_sqlite_parse_real(db, ret_text, &back, err);
-        if (rc != RKY_OK || memcmp(&back, &value, sizeof(value)) == 0)
-            return rc;
-    }
-    return rky_fail(err, RKY_ERR_QUERY, "the cursor value %s cannot be written exactly", ret_text);
-}
-
-static int bad_text(const char *table, const char *column, const char *what, struct rky_error *err)
-{
-    int rc = rky_fail(err, RKY_ERR_QUERY,
-                      "column '%s' of table '%s' cannot be a cursor: its greatest value is %s",
-                      column, table, what);
-    rky_error_hint(err, "repair the value in the source, name another timestamp_column, or set "
-                        "strategy = \"full_refresh\" for this table");
-    return rc;
-}
-
-static int text_cursor(const char *text, size_t length, const char *table, const char *column,
-                       struct rky_cursor *ret_cursor, struct rky_error *err)
-{
-    if (memchr(text, '\0', length) != NULL)
-        return bad_text(table, column, "text with a NUL in it", err);
-    if (!rky_utf8_valid(text, length))
-        return bad_text(table, column, "text that is not UTF-8", err);
-    char *copy = rky_strndup(text, length);
-    if (copy == NULL)
-        return rky_fail_nomem(err);
-    rky_free(ret_cursor->text);
-    *ret_cursor = (struct rky_cursor){.type = RKY_CURSOR_TEXT, .text = copy};
-    return RKY_OK;
-}
-
-static int number_cursor(sqlite3 *db, int type, int64_t integer, double real,
-                         struct rky_cursor *ret_cursor, struct rky_error *err)
-{
-    char text[40];
-    if (type == SQLITE_INTEGER) {
-        (void)snprintf(text, sizeof(text), "%" PRId64, integer);
-        return rky_cursor_set(ret_cursor, RKY_CURSOR_INTEGER, text, err);
-    }
-    int rc = rky_sqlite_real_text(db, real, text, err);
-    return rc == RKY_OK ? rky_cursor_set(ret_cursor, RKY_CURSOR_REAL, text, err) : rc;
-}
-
-int rky_sqlite_value_cursor(sqlite3 *db, const struct rky_sqlite_value *value, const char *table,
-                            const char *column, struct rky_cursor *ret_cursor,
-                            struct rky_error *err)
-{
-    switch (value->type) {
-    case SQLITE_INTEGER:
-    case SQLITE_FLOAT:
-        return number_cursor(db, value->type, value->integer, value->real, ret_cursor, err);
-    case SQLITE_TEXT:
-        return text_cursor(value->text, value->length, table, column, ret_cursor, err);
-    default:
-        rky_cursor_done(ret_cursor);
-        return RKY_OK;
-    }
-}
-
-int rky_sqlite_column_cursor(sqlite3_stmt *statement, int index, const char *table,
-                             const char *column, struct rky_cursor *ret_cursor,
-                             struct rky_error *err)
-{
-    int type = sqlite3_column_type(statement, index);
-    switch (type) {
-    case SQLITE_NULL:
-        rky_cursor_done(ret_cursor);
-        return RKY_OK;
-    case SQLITE_BLOB:
-        return bad_text(table, column, "a BLOB", err);
-    case SQLITE_TEXT: {
-        const char *text = (const char *)sqlite3_column_text(statement, index);
-        if (text == NULL)
-            return rky_fail_nomem(err);
-        return text_cursor(text, (size_t)sqlite3_column_bytes(statement, index), table, column,
-                           ret_cursor, err);
-    }
-    default:
-        return number_cursor(sqlite3_db_handle(statement), type,
-                             sqlite3_column_int64(statement, index),
-                             sqlite3_column_double(statement, index), ret_cursor, err);
-    }
-}
-
 /* --- whether the column can be a cursor ---------------------------------------------------------
  */
 
@@ -270,30 +160,13 @@ int rky_sqlite_tracked(struct rky_sqlite_session *session, const struct rky_sqli
 /* --- by a statement ----------------------------------------------------------------------------
  */
 
-static int bind_cursor(sqlite3_stmt *statement, int at, sqlite3 *db, const struct rky_cursor *value,
-                       struct rky_error *err)
-{
-    struct rky_sqlite_value parsed = {.type = SQLITE_NULL};
-    int code = SQLITE_OK;
-    int rc = rky_sqlite_value_set(db, &parsed, value, err);
-    if (rc != RKY_OK)
-        return rc;
-    if (parsed.type == SQLITE_INTEGER)
-        code = sqlite3_bind_int64(statement, at, parsed.integer);
-    else if (parsed.type == SQLITE_FLOAT)
-        code = sqlite3_bind_double(statement, at, parsed.real);
-    else if (parsed.type == SQLITE_TEXT)
-        code = sqlite3_bind_text(statement, at, parsed.text, (int)parsed.length, SQLITE_TRANSIENT);
-    rky_sqlite_value_done(&parsed);
-    return code == SQLITE_OK ? RKY_OK : rky_fail_nomem(err);
-}
-
 int rky_sqlite_bind_horizon(sqlite3_stmt *statement, const struct rky_cursor *horizon,
                             struct rky_error *err)
 {
     int at = sqlite3_bind_parameter_index(statement, ":horizon");
-    return at == 0 ? RKY_OK
-                   : bind_cursor(statement, at, sqlite3_db_handle(statement), horizon, err);
+    return at == 0
+               ? RKY_OK
+               : rky_sqlite_bind_cursor(statement, at, sqlite3_db_handle(statement), horizon, err);
 }
 
 static int64_t counted(sqlite3_stmt *statement, int column)
@@ -326,7 +199,7 @@ static int take_indexed(struct rky_sqlite_session *session, const struct rky_sql
     survey->rows = counted(statement, ROWS);
     survey->target_empty = sqlite3_column_int(statement, TARGET_ROWS) == 0;
     /* A window without ends is the whole table but for its NULLs. */
-    if (shape->unbounded && survey->window_rows < 0 && survey->rows >= 0)
+    if (shape->unbounded && !shape->has_horizon && survey->rows >= 0)
         survey->window_rows = survey->rows - survey->nulls;
     /* Numbers, text and BLOBs sort in this order, so the two ends tell. */
     if (highest == SQLITE_BLOB || is_number(lowest) != is_number(highest))
@@ -380,121 +253,4 @@ int rky_sqlite_sample(struct rky_sqlite_session *session, const struct rky_sqlit
     (void)sqlite3_finalize(statement);
     rky_strbuf_done(&sql);
     return rc < 0 ? rc : RKY_OK;
-}
-
-/* --- ties ------------------------------------------------------------------------------------- */
-
-/* Rows in whatever order give the same sum; the same row twice counts twice. */
-struct sum {
-    unsigned __int128 total;
-    int64_t count;
-};
-
-static int add_rows(struct rky_sqlite_session *session, sqlite3_stmt *statement, struct sum *sum,
-                    struct rky_error *err)
-{
-    unsigned char digest[32];
-    for (;;) {
-        int rc = rky_sqlite_step(session, statement, "read the rows that tie", err);
-        if (rc != SQLITE_ROW)
-            return rc < 0 ? rc : RKY_OK;
-        rc = rky_sqlite_digest_row(&session->digest, statement, digest, err);
-        if (rc != RKY_OK)
-            return rc;
-        unsigned __int128 part = 0;
-        for (int i = 0; i < 16; i++)
-            part = part << 8 | digest[i];
-        sum->total += part;
-        sum->count++;
-    }
-}
-
-/* `SELECT *` by value, bound; so that it can serve every value of one copy. */
-static int prepare_by_value(struct rky_sqlite_session *session,
-                            const struct rky_sqlite_shape *shape, sqlite3_stmt **ret_statement,
-                            struct rky_error *err)
-{
-    struct rky_strbuf sql = {0};
-    rky_strbuf_addf(&sql, "SELECT * FROM %s", shape->source);
-    if (shape->cursor != NULL)
-        rky_strbuf_addf(&sql, " WHERE %s = ?1", shape->cursor_binary);
-    int rc = sql.failed ? rky_fail_nomem(err)
-                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), ret_statement, err);
-    rky_strbuf_done(&sql);
-    return rc;
-}
-
-static bool by_id(const struct rky_sqlite_shape *shape)
-{
-    return shape->cursor != NULL && !shape->indexed && shape->row_id != NULL;
-}
-
-int rky_sqlite_prepare_rows(struct rky_sqlite_session *session,
-                            const struct rky_sqlite_shape *shape, sqlite3_stmt **ret_statement,
-                            struct rky_error *err)
-{
-    struct rky_strbuf sql = {0};
-    if (!by_id(shape))
-        return prepare_by_value(session, shape, ret_statement, err);
-    rky_strbuf_addf(&sql, "SELECT * FROM %s WHERE %s = ?1", shape->source, shape->row_id);
-    int rc = sql.failed ? rky_fail_nomem(err)
-                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), ret_statement, err);
-    rky_strbuf_done(&sql);
-    return rc;
-}
-
-static int sum_value(struct rky_sqlite_copy *copy, sqlite3_stmt *statement,
-                     const struct rky_cursor *value, struct sum *sum, struct rky_error *err)
-{
-    int rc = bind_cursor(statement, 1, copy->session->db, value, err);
-    if (rc == RKY_OK)
-        rc = add_rows(copy->session, statement, sum, err);
-    (void)sqlite3_reset(statement);
-    return rc;
-}
-
-/* More rows tie than ids were kept: one more scan. */
-static int sum_by_scan(struct rky_sqlite_copy *copy, const struct rky_cursor *value,
-                       struct sum *sum, struct rky_error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int rc = prepare_by_value(copy->session, copy->shape, &statement, err);
-    if (rc == RKY_OK)
-        rc = sum_value(copy, statement, value, sum, err);
-    (void)sqlite3_finalize(statement);
-    return rc;
-}
-
-static int sum_ids(struct rky_sqlite_copy *copy, const struct rky_sqlite_rows *rows,
-                   struct sum *sum, struct rky_error *err)
-{
-    int rc = RKY_OK;
-    for (size_t i = 0; rc == RKY_OK && i < rows->count; i++) {
-        (void)sqlite3_bind_int64(copy->source_rows, 1, rows->ids[i]);
-        rc = add_rows(copy->session, copy->source_rows, sum, err);
-        (void)sqlite3_reset(copy->source_rows);
-    }
-    return rc;
-}
-
-int rky_sqlite_ties(struct rky_sqlite_copy *copy, const struct rky_cursor *value,
-                    const struct rky_sqlite_rows *rows, struct rky_sqlite_ties *ret_ties,
-                    struct rky_error *err)
-{
-    struct sum sum = {0};
-    int rc = RKY_OK;
-    if (value->type == RKY_CURSOR_NONE)
-        rc = RKY_OK;
-    else if (!by_id(copy->shape))
-        rc = sum_value(copy, copy->source_rows, value, &sum, err);
-    else if (rows->overflowed)
-        rc = sum_by_scan(copy, value, &sum, err);
-    else
-        rc = sum_ids(copy, rows, &sum, err);
-    if (rc != RKY_OK)
-        return rc;
-    ret_ties->count = sum.count;
-    (void)snprintf(ret_ties->hash, sizeof(ret_ties->hash), "%016" PRIx64 "%016" PRIx64,
-                   (uint64_t)(sum.total >> 64), (uint64_t)sum.total);
-    return RKY_OK;
 }

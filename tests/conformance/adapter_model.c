@@ -210,7 +210,7 @@ static void change(struct run *run)
         some = run->source.rows[roll(run, (unsigned)run->source.count)];
     struct model_row fresh = {.id = run->next_id++, .payload = (int)roll(run, 3), .at = top};
     struct model_row changed = some;
-    switch (roll(run, 11)) {
+    switch (roll(run, 13)) {
     case 0: /* ties with whatever is greatest */
     case 1:
         insert(run, fresh);
@@ -243,6 +243,15 @@ static void change(struct run *run)
     case 9:
         if (some.id != 0)
             erase(run, some);
+        break;
+    case 10: /* the greatest go, and the watermark stays above what is left */
+        for (size_t i = run->source.count; i-- > 0;)
+            if (i < run->source.count && run->source.rows[i].at == top)
+                erase(run, run->source.rows[i]);
+        break;
+    case 11: /* one that was copied and has gone comes back */
+        if (run->target.count > 0)
+            insert(run, run->target.rows[roll(run, (unsigned)run->target.count)]);
         break;
     default:
         fresh.at = run->variant->nulls ? NO_CURSOR : top;

@@ -275,6 +275,27 @@ START_TEST(a_copy_on_an_edited_watermark_is_a_conflict_and_writes_nothing)
 }
 END_TEST
 
+START_TEST(a_copy_planned_on_another_watermark_is_a_conflict_and_writes_nothing)
+{
+    struct adapter_world world;
+    char stale[] = "commit-of-yesterday";
+    open_with_orders(&world);
+    done(adapter_copy_ok(&world, "orders", NULL));
+    adapter_source(&world, "INSERT INTO orders VALUES(4, 'd', '2026-01-03T00:00:00Z')");
+    struct rky_error err = adapter_copy_fails(
+        &world, "orders", &(struct adapter_wish){.stale_commit_id = stale}, RKY_ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(err.message, "expected commit commit-of-yesterday, found "
+                                              "commit-1"));
+    (void)adapter_copy_fails(&world, "orders", &(struct adapter_wish){.no_mark = true},
+                             RKY_ERR_CONFLICT);
+    adapter_expect(&world, "SELECT count(*) FROM orders", "3\n");
+    adapter_target(&world, "DELETE FROM _rocky_watermarks");
+    done(adapter_copy_ok(&world, "orders", NULL));
+    expect_orders(&world);
+    adapter_world_close(&world);
+}
+END_TEST
+
 /* --- windows ---------------------------------------------------------------------------------- */
 
 START_TEST(the_first_copy_takes_everything_and_sets_the_watermark)
@@ -891,6 +912,7 @@ void adapter_suite_add(Suite *suite, const struct adapter_fixture *of)
     tcase_add_test(tcase, a_claim_is_ours_only_while_token_and_id_are_equal);
     tcase_add_test(tcase, a_copy_after_a_foreign_claim_is_fenced_and_writes_nothing);
     tcase_add_test(tcase, a_copy_on_an_edited_watermark_is_a_conflict_and_writes_nothing);
+    tcase_add_test(tcase, a_copy_planned_on_another_watermark_is_a_conflict_and_writes_nothing);
     tcase_add_test(tcase, the_first_copy_takes_everything_and_sets_the_watermark);
     tcase_add_test(tcase, an_increment_copies_what_is_above_the_watermark);
     tcase_add_test(tcase, nothing_new_writes_nothing);

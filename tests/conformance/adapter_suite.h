@@ -58,6 +58,8 @@ struct adapter_wish {
     bool count_source, refresh, adopt;
     const char *const *added;
     const char *commit_id, *job_id, *plan_id, *key;
+    char *stale_commit_id; /**< stands in the spec's mark instead of the row's */
+    bool no_mark;          /**< the spec was made when there was none */
 };
 
 void adapter_world_open(struct adapter_world *world, const struct adapter_fixture *fixture,

@@ -59,6 +59,7 @@ struct prepared {
     struct rky_mark *marks;
     size_t mark_count;
     char *name;
+    struct rky_mark mark; /**< borrows */
     struct rky_copy_spec spec;
 };
 
@@ -70,11 +71,16 @@ static void unprepare(struct prepared *prepared)
     free(prepared->name);
 }
 
-static const struct rky_mark *find_mark(const struct prepared *prepared)
+static const struct rky_mark *find_mark(struct prepared *prepared, const struct adapter_wish *wish)
 {
-    for (size_t i = 0; i < prepared->mark_count; i++)
-        if (strcmp(prepared->marks[i].table_name, prepared->name) == 0)
-            return &prepared->marks[i];
+    for (size_t i = 0; !wish->no_mark && i < prepared->mark_count; i++) {
+        if (strcmp(prepared->marks[i].table_name, prepared->name) != 0)
+            continue;
+        prepared->mark = prepared->marks[i];
+        if (wish->stale_commit_id != NULL)
+            prepared->mark.commit_id = wish->stale_commit_id;
+        return &prepared->mark;
+    }
     return NULL;
 }
 
@@ -106,7 +112,7 @@ static int prepare(struct adapter_world *world, const char *table, const struct 
         .safety_lag_seconds = wish->safety_lag_seconds,
         .metadata_columns = wish->metadata,
         .metadata_column_count = wish->metadata_count,
-        .mark = find_mark(prepared),
+        .mark = find_mark(prepared, wish),
         .count_source = wish->count_source,
         .tombstone_seq = wish->tombstone_seq,
         .added_columns = wish->added,
