@@ -28,6 +28,10 @@ struct rky_lane {
     int64_t blocked_until; /* mono ms */
     int64_t credit_ms;     /* > 0: may have its turn */
     enum lane_place place;
+    /* Of the running task: its assignment, and whether that ended meanwhile. */
+    int running_partition;
+    uint64_t running_epoch;
+    bool running_dropped;
     char namespace_[64];
 };
 
@@ -380,6 +384,9 @@ static struct rky_task *take_locked(struct rky_lanes *lanes, struct rky_lane **r
     lanes->running++;
     lanes->queued--;
     struct rky_task *task = lane->first;
+    lane->running_partition = task->inbound.partition;
+    lane->running_epoch = task->epoch;
+    lane->running_dropped = false;
     lane->first = task->next;
     if (lane->first == NULL)
         lane->last = NULL;
@@ -447,12 +454,17 @@ void rky_lanes_give_back(struct rky_lanes *lanes, struct rky_lane *lane, struct 
     RKY_ASSERT(lane->place == LANE_RUNNING);
     lane->place = LANE_NOWHERE;
     lanes->running--;
-    lanes->queued++;
-    task->not_before_mono_ms = lanes->clock->mono_ms(lanes->clock) + delay_ms;
-    insert(lane, task, true);
+    if (!lane->running_dropped) {
+        lanes->queued++;
+        task->not_before_mono_ms = lanes->clock->mono_ms(lanes->clock) + delay_ms;
+        insert(lane, task, true);
+        task = NULL;
+    }
     pay(lane, cost_ms);
     settle(lanes, lane);
     (void)pthread_mutex_unlock(&lanes->mutex);
+    /* Whoever has the partition now was delivered the same message. */
+    rky_task_free(task);
 }
 
 /* --- the whole of it
@@ -497,6 +509,9 @@ struct rky_task *rky_lanes_drop(struct rky_lanes *lanes, int partition, uint64_t
     for (size_t i = 0; i < lanes->bucket_count; i++) {
         for (struct rky_lane *lane = lanes->buckets[i], *next = NULL; lane != NULL; lane = next) {
             next = lane->chain;
+            if (lane->place == LANE_RUNNING && lane->running_partition == partition &&
+                lane->running_epoch == epoch)
+                lane->running_dropped = true;
             size_t count = drop_from(lane, partition, epoch, &dropped);
             lanes->queued -= count;
             if (count > 0 && lane->place != LANE_RUNNING)

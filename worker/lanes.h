@@ -59,15 +59,15 @@ struct rky_task *rky_lanes_take_now(struct rky_lanes *lanes, struct rky_lane **r
                                     int64_t *ret_wait_ms);
 /** @brief The job of @p lane ended after @p cost_ms; its task stays with the caller. */
 void rky_lanes_finish(struct rky_lanes *lanes, struct rky_lane *lane, int64_t cost_ms);
-/** @brief The job of @p lane is to be tried again after @p delay_ms, before its namespace's others.
- *  @param task taken. */
+/** @brief The job of @p lane is to be tried again after @p delay_ms, before its namespace's others;
+ *         forgotten, if its partition went to somebody else meanwhile. @param task taken. */
 void rky_lanes_give_back(struct rky_lanes *lanes, struct rky_lane *lane, struct rky_task *task,
                          int64_t delay_ms, int64_t cost_ms);
 
 /** @brief Start nothing at all for so long; a later call can only prolong it. */
 void rky_lanes_hold(struct rky_lanes *lanes, int64_t delay_ms);
-/** @brief Remove the waiting tasks of a partition's former assignment.
- *  @return owned list, NULL when none. */
+/** @brief Remove the waiting tasks of a partition's former assignment; one that runs ends, but is
+ *         not queued again. @return owned list, NULL when none. */
 struct rky_task *rky_lanes_drop(struct rky_lanes *lanes, int partition, uint64_t epoch);
 /** @brief No job starts any more; waiting executors return. */
 void rky_lanes_close(struct rky_lanes *lanes);

@@ -2,4 +2,5 @@
 # The programs against a real Kafka.
 EXTRA_DIST += tests/integration/lib.sh
 dist_check_SCRIPTS += tests/integration/job_twice.t tests/integration/dead_letters.t \
-	tests/integration/two_workers.t tests/integration/drain.t tests/integration/producer.t
+	tests/integration/two_workers.t tests/integration/drain.t tests/integration/producer.t \
+	tests/integration/waiting.t tests/integration/frozen.t

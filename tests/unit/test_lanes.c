@@ -295,6 +295,24 @@ START_TEST(test_a_revoked_partition_takes_its_waiting_tasks_along)
 }
 END_TEST
 
+START_TEST(test_a_task_given_back_after_its_partition_left_is_forgotten)
+{
+    struct fixture fixture;
+    struct rky_lane *lane = NULL;
+    struct rky_lanes_stats stats;
+    set_up(&fixture);
+    push(&fixture, "a", 1);
+    struct rky_task *task = take(&fixture, &lane);
+    ck_assert_ptr_null(rky_lanes_drop(fixture.lanes, 0, 0));
+    push(&fixture, "a", 2);
+    rky_lanes_give_back(fixture.lanes, lane, task, 0, 0);
+    expect(&fixture, "a", 2, 1);
+    rky_lanes_stats(fixture.lanes, &stats);
+    ck_assert_uint_eq(stats.queued + stats.running, 0);
+    rky_lanes_free(fixture.lanes);
+}
+END_TEST
+
 START_TEST(test_thousands_of_namespaces_come_and_go)
 {
     struct fixture fixture;
@@ -409,6 +427,7 @@ static Suite *suite(void)
     tcase_add_test(tests, test_a_task_put_first_again_runs_before_its_followers);
     tcase_add_test(tests, test_a_hold_stops_everything_for_a_while);
     tcase_add_test(tests, test_a_revoked_partition_takes_its_waiting_tasks_along);
+    tcase_add_test(tests, test_a_task_given_back_after_its_partition_left_is_forgotten);
     tcase_add_test(tests, test_thousands_of_namespaces_come_and_go);
     tcase_add_test(tests, test_running_out_of_memory_leaves_the_task_with_the_caller);
     tcase_add_test(tests, test_threads_never_overlap_in_a_namespace_and_lose_nothing);

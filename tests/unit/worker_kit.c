@@ -41,6 +41,7 @@ static struct {
     char failing_topic[64];
     int failing_left, failing_code, failed;
     size_t polled;
+    uint64_t fail_memory_nth;
     int64_t order;
 } kit;
 
@@ -106,6 +107,10 @@ static int consumer_poll(struct rky_consumer *consumer, int64_t timeout_ms,
     int rc = kit.real->consumer_poll(consumer, timeout_ms, ret_inbound, err);
     lock();
     kit.polled += rc == 1;
+    if (rc == 1 && kit.fail_memory_nth != 0) {
+        rky_mem_fail_nth(kit.fail_memory_nth);
+        kit.fail_memory_nth = 0;
+    }
     unlock();
     return rc;
 }
@@ -171,8 +176,9 @@ static void publish_result(const struct rky_job_env *env, const struct rky_job *
                                     .outcome = "success",
                                     .time_us = 1,
                                     .body = "{}"};
-    ck_assert_int_eq(rky_event_encode(&event, &message, &outcome->error), 0);
-    if (env->publish(env->publish_context, &message, &outcome->error) != 0)
+    if (rky_event_encode(&event, &message, &outcome->error) != 0)
+        outcome->end = RKY_JOB_BROKEN; /* out of memory, as in life */
+    else if (env->publish(env->publish_context, &message, &outcome->error) != 0)
         outcome->end = RKY_JOB_GIVE_BACK;
     rky_message_done(&message);
 }
@@ -457,6 +463,13 @@ int kit_failed_publishes(void)
     int count = kit.failed;
     unlock();
     return count;
+}
+
+void kit_fail_memory_after_poll(uint64_t nth)
+{
+    lock();
+    kit.fail_memory_nth = nth;
+    unlock();
 }
 
 size_t kit_polled(void)

@@ -76,6 +76,8 @@ int kit_most_at_once(bool same_namespace);
 void kit_fail_publishes(const char *topic, int count, int code);
 /** @brief Publishes to a topic that failed so far. */
 int kit_failed_publishes(void);
+/** @brief The nth allocation after the next message was polled fails. */
+void kit_fail_memory_after_poll(uint64_t nth);
 /** @brief Messages that consumers were given so far. */
 size_t kit_polled(void);
 /** @brief What a topic holds. @return how many were written to @p ret_messages. */
