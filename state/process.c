@@ -10,6 +10,7 @@
 
 void rky_ledger_many_threads(void)
 {
-    /* Counting every allocation takes a process-wide mutex each time, and nobody reads the count. */
+    /* Counting every allocation takes a process-wide mutex each time, and nobody reads the count.
+     */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }

@@ -17,3 +17,8 @@ check_PROGRAMS += tests/unit/test_job_run
 tests_unit_test_job_run_SOURCES = tests/unit/test_job_run.c
 tests_unit_test_job_run_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_job_run_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
+
+check_PROGRAMS += tests/unit/test_producer_outcome
+tests_unit_test_producer_outcome_SOURCES = tests/unit/test_producer_outcome.c producer/outcome.c
+tests_unit_test_producer_outcome_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_producer_outcome_LDADD = $(TEST_LIBS) $(SCHEMAS_LIBS)
