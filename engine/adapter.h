@@ -196,7 +196,8 @@ struct rky_copy_outcome {
     bool wrote;          /**< a commit happened (rows or watermark row) */
     int64_t rows_copied; /**< late ones included */
     int64_t late_rows;
-    int64_t window_rows;       /**< rows of the window in the source's snapshot; -1 = not counted */
+    int64_t window_rows;       /**< source rows above watermark and high value, in that snapshot: as
+                                    many as were copied without being late; -1 = not counted */
     int64_t source_count;      /**< whole source in that snapshot; -1 = not counted */
     int64_t null_cursors;      /**< -1 = not counted */
     struct rky_cursor through; /**< new watermark; NONE = the source was empty */

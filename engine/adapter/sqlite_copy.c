@@ -15,6 +15,9 @@
 #include "common/clock.h"
 #include "common/fault.h"
 
+/* Beyond so many rows the page cache is worth giving back. */
+enum { RELEASE_ROWS = 1000 };
+
 /* --- statements ------------------------------------------------------------------------------- */
 
 int rky_sqlite_run(struct rky_sqlite_copy *copy, const char *sql, const char *doing,
@@ -24,11 +27,13 @@ int rky_sqlite_run(struct rky_sqlite_copy *copy, const char *sql, const char *do
     int rc = rky_sqlite_prepare(copy->session, sql, &statement, err);
     if (rc == RKY_OK)
         rc = rky_sqlite_bind_horizon(statement, &copy->horizon, err);
+    copy->session->counting = true;
     if (rc == RKY_OK) {
         do
             rc = rky_sqlite_step(copy->session, statement, doing, err);
         while (rc == SQLITE_ROW);
     }
+    copy->session->counting = false;
     if (rc == SQLITE_DONE && ret_changes != NULL)
         *ret_changes = sqlite3_changes64(copy->session->db);
     (void)sqlite3_finalize(statement);
@@ -142,8 +147,7 @@ static int run_survey(struct rky_sqlite_copy *copy, const char *sql, struct rky_
     const struct rky_sqlite_shape *shape = copy->shape;
     struct rky_sqlite_session *session = copy->session;
     int rc = rky_sqlite_survey(session, shape, sql, &copy->horizon, &copy->survey, err);
-    if (rc == RKY_OK && !shape->whole && shape->after.type != RKY_CURSOR_NONE &&
-        shape->spec->boundary == RKY_BOUNDARY_EXACT)
+    if (rc == RKY_OK && rky_sqlite_ties_wanted(copy))
         rc = rky_sqlite_ties(copy, &shape->after, &session->tracker.at_after, &copy->at_after, err);
     return rc;
 }
@@ -368,6 +372,10 @@ int rky_sqlite_copy(struct rky_session *base, const struct rky_claim *claim,
         if (rc != RKY_OK)
             rky_sqlite_rollback(copy.session);
     }
+    /* A session may stay open for long; what a large table needed must not stay with it. */
+    rky_sqlite_tracker_done(&copy.session->tracker);
+    if (copy.plain_rows + copy.late_rows > RELEASE_ROWS && copy.session->db != NULL)
+        (void)sqlite3_db_release_memory(copy.session->db);
     rky_strings_done(&copy.dependents);
     rky_sqlite_survey_done(&copy.survey);
     rky_cursor_done(&copy.horizon);

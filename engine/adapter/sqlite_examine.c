@@ -18,6 +18,13 @@ static bool within_horizon(const struct rky_sqlite_copy *copy)
            rky_cursor_compare(&copy->shape->after, &copy->horizon) <= 0;
 }
 
+bool rky_sqlite_ties_wanted(const struct rky_sqlite_copy *copy)
+{
+    const struct rky_sqlite_shape *shape = copy->shape;
+    return !shape->whole && shape->after.type != RKY_CURSOR_NONE &&
+           shape->spec->boundary == RKY_BOUNDARY_EXACT && within_horizon(copy);
+}
+
 static bool ties_differ(const struct rky_sqlite_copy *copy)
 {
     const struct rky_mark *mark = copy->shape->spec->mark;

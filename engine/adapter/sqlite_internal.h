@@ -164,6 +164,7 @@ struct rky_sqlite_session {
     sqlite3_stmt *source_probe; /**< any read of the source's schema, kept */
     int64_t busy_since_ms;
     bool attaching;
+    bool counting;       /**< rows that are written now are rows of the table */
     bool busy_at_source; /**< the lock waited for is the source's */
     sqlite3_stmt *prepared[RKY_SQLITE_PREPARED_COUNT];
     struct rky_sqlite_tracker tracker;
@@ -475,6 +476,8 @@ int rky_sqlite_copy(struct rky_session *session, const struct rky_claim *claim,
  *         wanted. */
 RKY_MUST_CHECK int rky_sqlite_run(struct rky_sqlite_copy *copy, const char *sql, const char *doing,
                                   int64_t *ret_changes, struct rky_error *err);
+/** @brief Whether the source rows at the watermark matter to this copy (sqlite_examine.c). */
+bool rky_sqlite_ties_wanted(const struct rky_sqlite_copy *copy);
 /** @brief Whether a slice has to be examined in this copy (sqlite_examine.c). */
 bool rky_sqlite_slice_due(const struct rky_sqlite_copy *copy, enum rky_sqlite_slice slice);
 /** @brief One staging step. */

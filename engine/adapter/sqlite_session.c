@@ -65,7 +65,7 @@ static void on_row(void *context, int operation, const char *database, const cha
     struct rky_sqlite_session *session = context;
     (void)table;
     (void)row_id;
-    if (operation == SQLITE_INSERT && database[0] == 'm')
+    if (session->counting && operation == SQLITE_INSERT && database[0] == 'm')
         atomic_store_explicit(&session->rows,
                               atomic_load_explicit(&session->rows, memory_order_relaxed) + 1,
                               memory_order_relaxed);

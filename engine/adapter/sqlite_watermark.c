@@ -7,6 +7,7 @@
 
 #include "engine/adapter/sqlite_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,18 @@ static int new_values(struct rky_sqlite_copy *copy, struct rky_sqlite_watermark 
     return rc;
 }
 
+/* The watermark stays. Rows there that were not looked at (they lie behind the horizon) must look
+ * changed again next time, so what the last copy knew of them stays, too. */
+static void keep_ties(const struct rky_sqlite_copy *copy, struct rky_sqlite_watermark *next)
+{
+    const struct rky_mark *old = copy->shape->spec->mark;
+    next->ties = copy->at_after;
+    if (copy->at_after.count >= 0 || old == NULL || old->ties < 0 || old->ties_hash == NULL)
+        return;
+    next->ties.count = old->ties;
+    (void)snprintf(next->ties.hash, sizeof(next->ties.hash), "%s", old->ties_hash);
+}
+
 static int new_ties(struct rky_sqlite_copy *copy, struct rky_sqlite_watermark *next,
                     struct rky_error *err)
 {
@@ -34,7 +47,7 @@ static int new_ties(struct rky_sqlite_copy *copy, struct rky_sqlite_watermark *n
         return RKY_OK;
     if (!shape->whole && shape->after.type != RKY_CURSOR_NONE &&
         rky_cursor_compare(&next->value, &shape->after) == 0) {
-        next->ties = copy->at_after;
+        keep_ties(copy, next);
         return RKY_OK;
     }
     return rky_sqlite_ties(copy, &next->value, &copy->session->tracker.at_greatest, &next->ties,

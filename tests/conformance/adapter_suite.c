@@ -499,6 +499,8 @@ START_TEST(a_safety_lag_keeps_the_window_behind_the_clock)
     adapter_source(&world, "CREATE TABLE orders(id INTEGER, name TEXT, _fivetran_synced TEXT);"
                            "INSERT INTO orders VALUES(1, 'a', '2026-11-21T08:00:00Z'),"
                            " (2, 'b', '2026-11-21T09:30:00Z')");
+    if (_i == 1)
+        adapter_source(&world, "CREATE INDEX orders_at ON orders(_fivetran_synced)");
 
     struct rky_copy_outcome outcome = adapter_copy_ok(&world, "orders", &lag);
 
@@ -509,6 +511,30 @@ START_TEST(a_safety_lag_keeps_the_window_behind_the_clock)
     rky_fake_clock_advance_ms(&world.clock, 3600000);
     outcome = adapter_copy_ok(&world, "orders", &lag);
     ck_assert_int_eq(outcome.rows_copied, 1);
+    expect_orders(&world);
+    done(outcome);
+    adapter_world_close(&world);
+}
+END_TEST
+
+START_TEST(ties_behind_the_horizon_are_found_when_it_has_passed)
+{
+    struct adapter_world world;
+    const struct adapter_wish lag = {.safety_lag_seconds = 3600};
+    adapter_world_open(&world, fixture, 2000);
+    adapter_source(&world, "CREATE TABLE orders(id INTEGER, name TEXT, _fivetran_synced TEXT);"
+                           "INSERT INTO orders VALUES(1, 'a', '2026-11-21T09:30:00Z')");
+    done(adapter_copy_ok(&world, "orders", NULL));
+    adapter_source(&world, "INSERT INTO orders VALUES(2, 'tie', '2026-11-21T09:30:00Z'),"
+                           " (3, 'new', '2026-11-21T09:40:00Z')");
+    struct rky_copy_outcome outcome = adapter_copy_ok(&world, "orders", &lag);
+    ck_assert(!outcome.wrote);
+    ck_assert_str_eq(outcome.through.text, "2026-11-21T09:30:00Z");
+    done(outcome);
+    rky_fake_clock_advance_ms(&world.clock, 2400000);
+    outcome = adapter_copy_ok(&world, "orders", &lag);
+    ck_assert_int_eq(outcome.rows_copied, 2);
+    ck_assert_int_eq(outcome.late_rows, 1);
     expect_orders(&world);
     done(outcome);
     adapter_world_close(&world);
@@ -921,7 +947,8 @@ void adapter_suite_add(Suite *suite, const struct adapter_fixture *of)
     tcase_add_test(tcase, a_row_changed_in_place_at_the_watermark_is_copied_with_a_warning);
     tcase_add_test(tcase, a_lookback_finds_late_rows_and_only_those);
     tcase_add_test(tcase, a_watermark_set_back_copies_only_what_the_target_lacks);
-    tcase_add_test(tcase, a_safety_lag_keeps_the_window_behind_the_clock);
+    tcase_add_loop_test(tcase, a_safety_lag_keeps_the_window_behind_the_clock, 0, 2);
+    tcase_add_test(tcase, ties_behind_the_horizon_are_found_when_it_has_passed);
     tcase_add_test(tcase, an_empty_source_has_a_watermark_without_a_value);
     tcase_add_test(tcase, a_table_without_a_cursor_is_copied_whole_each_time);
     tcase_add_test(tcase, rows_without_a_cursor_value_fail_the_table_by_default);
