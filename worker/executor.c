@@ -22,6 +22,8 @@ static const struct rky_backoff broken_backoff = {.first_ms = 1000, .most_ms = 6
 
 /* A transient failure ends a job as failed when it has happened so often. */
 #define TRANSIENT_ATTEMPTS 5
+/* So many jobs that cannot use their files, with none that can between them, are the worker's. */
+#define BROKEN_IN_A_ROW 3
 #define FENCED_LEAST_MS 100
 #define FENCED_MOST_MS 300000
 #define FENCED_ALARM 3
@@ -215,26 +217,30 @@ static void end_given_back(const struct ending *ending)
     }
 }
 
-/* The worker's own trouble. One namespace's state file is that namespace's trouble alone. */
+/* The worker's own trouble: a full disk or no memory is everybody's; a file that cannot be read or
+ * written is its namespace's alone, until several in a row say otherwise. */
 static void end_broken(const struct ending *ending)
 {
     struct rky_executors *executors = ending->slot->executors;
     const struct rky_executors_options *options = &executors->options;
     const struct rky_error *error = &ending->outcome->error;
     struct rky_task *task = ending->task;
-    bool whole_worker =
-        error->code == RKY_ERR_QUOTA || error->code == RKY_ERR_NOMEM || error->code == RKY_ERR_IO;
+    bool shortage = error->code == RKY_ERR_QUOTA || error->code == RKY_ERR_NOMEM;
+    int needed = shortage ? 1 : BROKEN_IN_A_ROW, streak = 0;
+    if (shortage || error->code == RKY_ERR_IO)
+        streak = atomic_fetch_add(&executors->broken_streak, 1) + 1;
+    bool hold = streak >= needed;
     int failures =
-        whole_worker ? atomic_fetch_add(&executors->broken_streak, 1) : task->broken_count;
+        hold && streak - needed > task->broken_count ? streak - needed : task->broken_count;
     int64_t delay = rky_backoff_ms(&broken_backoff, failures);
-    if (whole_worker)
+    if (hold)
         rky_lanes_hold(options->lanes, delay);
+    if (hold ? streak == needed : task->broken_count == 0)
+        rky_events_alarm(options->events, &task->job, hold ? "worker-paused" : "namespace-paused",
+                         true, error->message, error->hint);
     task->broken_count++;
-    if (failures == 0)
-        rky_events_alarm(options->events, &task->job,
-                         whole_worker ? "worker-paused" : "namespace-paused", true, error->message,
-                         error->hint);
-    give_back(ending, failures == 0 ? "job.requeued" : NULL, 1, rky_err_name(error->code), delay);
+    give_back(ending, task->broken_count == 1 ? "job.requeued" : NULL, 1, rky_err_name(error->code),
+              delay);
 }
 
 static void end_dead_letter(const struct ending *ending)

@@ -537,6 +537,22 @@ START_TEST(test_trouble_of_the_worker_stops_all_namespaces_and_burns_no_attempt)
 }
 END_TEST
 
+START_TEST(test_files_that_cannot_be_used_stop_the_worker_when_they_are_several_in_a_row)
+{
+    const enum kit_act acts[] = {KIT_IO, KIT_DONE};
+    static const char *const names[] = {"a", "b", "c"};
+    for (size_t i = 0; i < 3; i++) {
+        kit_script(names[i], acts, 2);
+        kit_enqueue(names[i], NULL);
+    }
+    kit_drain(1);
+    ck_assert_uint_eq(events_of("worker.alarm"), 3);
+    (void)event_with("worker.alarm", "code", "namespace-paused");
+    (void)event_with("worker.alarm", "code", "worker-paused");
+    ck_assert_int_eq(kit_lag(), 0);
+}
+END_TEST
+
 START_TEST(test_a_bad_state_file_stops_only_its_own_namespace)
 {
     const enum kit_act acts[] = {KIT_STATE_FILE};
@@ -614,6 +630,8 @@ static Suite *suite(void)
     tcase_add_test(one, test_a_locked_namespace_is_tried_again_in_order_and_told_of_once);
     tcase_add_test(one, test_a_fenced_job_goes_back_and_raises_an_alarm_the_third_time);
     tcase_add_test(one, test_trouble_of_the_worker_stops_all_namespaces_and_burns_no_attempt);
+    tcase_add_test(one,
+                   test_files_that_cannot_be_used_stop_the_worker_when_they_are_several_in_a_row);
     tcase_add_test(one, test_a_bad_state_file_stops_only_its_own_namespace);
     tcase_add_test(one, test_a_shortage_of_memory_delays_jobs_and_loses_none);
     tcase_set_timeout(one, 60);

@@ -210,6 +210,10 @@ static void scripted_job(const struct rky_job_env *env, const struct rky_job *jo
         (void)rky_fail(&outcome.error, RKY_ERR_STATE_FILE,
                        "the state file is from a newer version");
         break;
+    case KIT_IO:
+        outcome.end = RKY_JOB_BROKEN;
+        (void)rky_fail(&outcome.error, RKY_ERR_IO, "permission denied");
+        break;
     case KIT_REUSED:
         outcome.end = RKY_JOB_DEAD_LETTER;
         outcome.dead_letter_reason = "job_id_reused";

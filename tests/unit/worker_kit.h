@@ -24,6 +24,7 @@ enum kit_act {
     KIT_TRANSIENT,
     KIT_DISK_FULL,
     KIT_STATE_FILE,
+    KIT_IO,
     KIT_REUSED, /**< dead letter job_id_reused */
 };
 
