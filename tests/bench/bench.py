@@ -229,13 +229,13 @@ def bench_jobs(source_root, jobs, rounds):
             lines = [json.dumps({"type": "run", "pipeline": "bronze", "namespace": f"n{i % 64}",
                                  "filter": {"client": "nobody"}}) for i in range(count)]
             if rate is None:
-                subprocess.run([programs("producer"), "--file", "-", "--config", "rocky.toml"],
+                subprocess.run([programs("producer"), "run", "--file", "-"],
                                cwd=directory, input="\n".join(lines), text=True, check=True,
                                stdout=subprocess.DEVNULL)
                 return
             for start in range(0, count, rate // 10):
                 begun = time.perf_counter()
-                subprocess.run([programs("producer"), "--file", "-", "--config", "rocky.toml"],
+                subprocess.run([programs("producer"), "run", "--file", "-"],
                                cwd=directory, input="\n".join(lines[start:start + rate // 10]),
                                text=True, check=True, stdout=subprocess.DEVNULL)
                 time.sleep(max(0.0, 0.1 - (time.perf_counter() - begun)))
