@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From options and lines to jobs. A file is read whole and every line parsed once for its errors
- * before any is sent: half a batch enqueued would be hard to repeat. Ids are made when a line is
- * read the second time.
+ * From options and lines to jobs. A file is read whole and every line checked before any is sent:
+ * half a batch enqueued would be hard to repeat. The jobs read on the way are kept up to a bound;
+ * the lines behind it are read a second time when their turn comes.
  */
 #include "config.h"
 
@@ -18,6 +18,8 @@
 
 #define EXPIRES_DEFAULT_SECONDS 3600
 #define FILE_LIMIT ((size_t)1 << 30)
+/* Some 70 MB of them. */
+#define KEPT_MAX 100000
 
 /* --- one job from the command line
  * ----------------------------------------------------------------- */
@@ -230,6 +232,22 @@ static int read_line(struct rky_request *request, struct rky_clock *clock, struc
     return rc == 0 ? 1 : rc;
 }
 
+/* @param job taken: kept, or freed beyond the bound. */
+static int keep(struct rky_request *request, struct rky_job *job, struct rky_error *err)
+{
+    int rc = 0;
+    if (request->kept_count < KEPT_MAX) {
+        rc = rky_array_reserve(&request->kept, &request->kept_capacity, request->kept_count + 1,
+                               sizeof(*request->kept), err);
+        if (rc == 0) {
+            request->kept[request->kept_count++] = *job;
+            return 0;
+        }
+    }
+    rky_job_done(job);
+    return rc;
+}
+
 static int read_file(const struct rky_frame *frame, const char *path, struct rky_request *request,
                      struct rky_error *err)
 {
@@ -238,18 +256,22 @@ static int read_file(const struct rky_frame *frame, const char *path, struct rky
                  : rky_read_file(path, FILE_LIMIT, &request->text, &request->length, err);
     if (rc == RKY_ERR_NOT_FOUND)
         rc = err->code = RKY_ERR_USAGE;
+    size_t at = 0, line_number = 0;
     while (rc == 0) {
         struct rky_job job = {0};
         rc = read_line(request, frame->clock, &job, err);
         if (rc <= 0)
             break;
-        request->count++;
-        rky_job_done(&job);
-        rc = 0;
+        rc = keep(request, &job, err);
+        if (request->kept_count == ++request->count) {
+            at = request->at;
+            line_number = request->line_number;
+        }
     }
     if (rc == 0 && request->count == 0)
         rc = rky_fail(err, RKY_ERR_USAGE, "'%s' holds no job", path);
-    request->at = request->line_number = 0;
+    request->at = at;
+    request->line_number = line_number;
     return rc;
 }
 
@@ -290,6 +312,11 @@ int rky_request_read(const struct rky_frame *frame, struct rky_request *ret_requ
 int rky_request_next(struct rky_request *request, struct rky_clock *clock, struct rky_job *ret_job,
                      struct rky_error *err)
 {
+    if (request->kept_at < request->kept_count) {
+        *ret_job = request->kept[request->kept_at];
+        memset(&request->kept[request->kept_at++], 0, sizeof(*ret_job));
+        return 1;
+    }
     if (request->text != NULL)
         return read_line(request, clock, ret_job, err);
     if (request->taken)
@@ -303,6 +330,11 @@ int rky_request_next(struct rky_request *request, struct rky_clock *clock, struc
 void rky_request_done(struct rky_request *request)
 {
     rky_job_done(&request->job);
+    for (size_t i = 0; i < request->kept_count; i++)
+        rky_job_done(&request->kept[i]);
+    rky_free(request->kept);
+    request->kept = NULL;
+    request->kept_count = 0;
     rky_free(request->text);
     request->text = NULL;
 }

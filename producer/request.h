@@ -15,10 +15,12 @@ struct rky_request {
     struct rky_job job; /**< from the command line; unused with a file */
     char *text;         /**< the whole file, NULL without one */
     size_t length;
-    size_t at;          /**< of the next line */
-    size_t line_number; /**< of the line last read */
-    size_t count;       /**< jobs in all */
-    bool taken;         /**< the single job was handed out */
+    size_t at;            /**< of the next line to read */
+    size_t line_number;   /**< of the line last read */
+    size_t count;         /**< jobs in all */
+    struct rky_job *kept; /**< the first ones, as they were read for checking */
+    size_t kept_count, kept_capacity, kept_at;
+    bool taken; /**< the single job was handed out */
 };
 
 /** @brief Read and check. @return 0; RKY_ERR_USAGE naming the line; RKY_ERR_REFUSED for a plan id
