@@ -29,7 +29,8 @@ void rky_sqlite_value_done(struct rky_sqlite_value *value)
 
 static bool keep_text(struct rky_sqlite_value *value, const void *text, size_t length)
 {
-    if (rky_array_reserve(&value->text, &value->capacity, length + 1, 1, NULL) != RKY_OK)
+    if (length >= value->capacity &&
+        rky_array_reserve(&value->text, &value->capacity, length + 1, 1, NULL) != RKY_OK)
         return false;
     if (length > 0)
         memcpy(value->text, text, length);
@@ -73,50 +74,63 @@ static int compare_mixed(int64_t integer, double real)
     return (back > real) - (back < real);
 }
 
-static int compare_numbers(const struct rky_sqlite_value *value, int type, sqlite3_value *other)
+/* A row's value, taken from SQLite once: this runs for every row of a copy. */
+struct seen {
+    int type;
+    int64_t integer;
+    double real;
+    const void *text;
+    size_t length;
+};
+
+static inline void see(struct seen *seen, sqlite3_value *value)
 {
-    if (type == SQLITE_INTEGER) {
-        int64_t integer = sqlite3_value_int64(other);
-        if (value->type == SQLITE_INTEGER)
-            return (integer > value->integer) - (integer < value->integer);
-        return compare_mixed(integer, value->real);
+    seen->type = sqlite3_value_type(value);
+    if (seen->type == SQLITE_TEXT) {
+        /* The blob accessor: the text accessor would copy to append a NUL. */
+        seen->text = sqlite3_value_blob(value);
+        seen->length = (size_t)sqlite3_value_bytes(value);
+    } else if (seen->type == SQLITE_INTEGER) {
+        seen->integer = sqlite3_value_int64(value);
+    } else if (seen->type == SQLITE_FLOAT) {
+        seen->real = sqlite3_value_double(value);
     }
-    double real = sqlite3_value_double(other);
+}
+
+static int compare_numbers(const struct seen *seen, const struct rky_sqlite_value *value)
+{
+    if (seen->type == SQLITE_INTEGER && value->type == SQLITE_INTEGER)
+        return (seen->integer > value->integer) - (seen->integer < value->integer);
+    if (seen->type == SQLITE_INTEGER)
+        return compare_mixed(seen->integer, value->real);
     if (value->type == SQLITE_INTEGER)
-        return -compare_mixed(value->integer, real);
-    return (real > value->real) - (real < value->real);
+        return -compare_mixed(value->integer, seen->real);
+    return (seen->real > value->real) - (seen->real < value->real);
 }
 
 /* Order of a row's value against a kept one of the same kind. */
-static int compare(sqlite3_value *row, int type, const struct rky_sqlite_value *value)
+static inline int compare(const struct seen *seen, const struct rky_sqlite_value *value)
 {
-    if (type != SQLITE_TEXT)
-        return compare_numbers(value, type, row);
-    /* The blob accessor first: the text accessor would copy to append a NUL. */
-    const void *text = sqlite3_value_blob(row);
-    size_t length = (size_t)sqlite3_value_bytes(row);
-    size_t common = length < value->length ? length : value->length;
-    int order = common > 0 ? memcmp(text, value->text, common) : 0;
+    if (seen->type != SQLITE_TEXT)
+        return compare_numbers(seen, value);
+    size_t common = seen->length < value->length ? seen->length : value->length;
+    int order = common > 0 ? memcmp(seen->text, value->text, common) : 0;
     if (order != 0)
         return order;
-    return (length > value->length) - (length < value->length);
+    return (seen->length > value->length) - (seen->length < value->length);
 }
 
-static bool same_kind(int type, const struct rky_sqlite_value *value)
+static inline bool same_kind(const struct seen *seen, const struct rky_sqlite_value *value)
 {
-    return (type == SQLITE_TEXT) == (value->type == SQLITE_TEXT);
+    return (seen->type == SQLITE_TEXT) == (value->type == SQLITE_TEXT);
 }
 
-static bool keep(struct rky_sqlite_value *value, int type, sqlite3_value *row)
+static inline bool keep(struct rky_sqlite_value *value, const struct seen *seen)
 {
-    value->type = type;
-    if (type == SQLITE_INTEGER)
-        value->integer = sqlite3_value_int64(row);
-    else if (type == SQLITE_FLOAT)
-        value->real = sqlite3_value_double(row);
-    else
-        return keep_text(value, sqlite3_value_blob(row), (size_t)sqlite3_value_bytes(row));
-    return true;
+    value->type = seen->type;
+    value->integer = seen->integer;
+    value->real = seen->real;
+    return seen->type != SQLITE_TEXT || keep_text(value, seen->text, seen->length);
 }
 
 /* --- tracker ---------------------------------------------------------------------------------- */
@@ -157,47 +171,56 @@ static bool add_row(struct rky_sqlite_rows *rows, int64_t id)
         rows->overflowed = true;
         return true;
     }
-    if (rky_array_reserve(&rows->ids, &rows->capacity, rows->count + 1, sizeof(*rows->ids), NULL) !=
-        RKY_OK)
+    if (rows->count == rows->capacity &&
+        rky_array_reserve(&rows->ids, &rows->capacity, rows->count + 1, sizeof(*rows->ids), NULL) !=
+            RKY_OK)
         return false;
     rows->ids[rows->count++] = id;
     return true;
 }
 
-/* A row whose value is within the horizon and of a kind that has an order. */
-static bool track_value(struct rky_sqlite_tracker *tracker, int type, sqlite3_value *value,
-                        int64_t row_id)
+/* A value that may be the greatest so far. */
+static bool track_greatest(struct rky_sqlite_tracker *tracker, const struct seen *seen,
+                           int64_t row_id)
 {
     int order = 1;
-    if (tracker->after.type != SQLITE_NULL && same_kind(type, &tracker->after) &&
-        compare(value, type, &tracker->after) == 0 && !add_row(&tracker->at_after, row_id))
-        return false;
-    if (tracker->plain_after.type == SQLITE_NULL ||
-        (same_kind(type, &tracker->plain_after) && compare(value, type, &tracker->plain_after) > 0))
-        tracker->window_rows++;
-    if (tracker->greatest.type != SQLITE_NULL) {
+    if (tracker->greatest.type != SQLITE_NULL)
         /* Mixed kinds fail the copy afterwards; until then text is above numbers, as in SQLite. */
-        order = same_kind(type, &tracker->greatest) ? compare(value, type, &tracker->greatest)
-                : type == SQLITE_TEXT               ? 1
+        order = same_kind(seen, &tracker->greatest) ? compare(seen, &tracker->greatest)
+                : seen->type == SQLITE_TEXT         ? 1
                                                     : -1;
-    }
     if (order < 0)
         return true;
     if (order > 0) {
         tracker->at_greatest.count = 0;
         tracker->at_greatest.overflowed = false;
-        if (!keep(&tracker->greatest, type, value))
+        if (!keep(&tracker->greatest, seen))
             return false;
     }
     return add_row(&tracker->at_greatest, row_id);
 }
 
+/* A row whose value is of a kind that has an order. */
+static bool track_value(struct rky_sqlite_tracker *tracker, const struct seen *seen, int64_t row_id)
+{
+    if (tracker->horizon.type != SQLITE_NULL && same_kind(seen, &tracker->horizon) &&
+        compare(seen, &tracker->horizon) > 0)
+        return true;
+    if (tracker->after.type != SQLITE_NULL && same_kind(seen, &tracker->after) &&
+        compare(seen, &tracker->after) == 0 && !add_row(&tracker->at_after, row_id))
+        return false;
+    if (tracker->plain_after.type == SQLITE_NULL ||
+        (same_kind(seen, &tracker->plain_after) && compare(seen, &tracker->plain_after) > 0))
+        tracker->window_rows++;
+    return track_greatest(tracker, seen, row_id);
+}
+
 static void track(struct rky_sqlite_tracker *tracker, int argc, sqlite3_value **argv)
 {
-    int type = sqlite3_value_type(argv[0]);
-    int64_t row_id = 0;
+    struct seen seen = {0};
+    see(&seen, argv[0]);
     tracker->rows++;
-    switch (type) {
+    switch (seen.type) {
     case SQLITE_NULL:
         tracker->nulls++;
         return;
@@ -211,14 +234,8 @@ static void track(struct rky_sqlite_tracker *tracker, int argc, sqlite3_value **
         tracker->numbers++;
         break;
     }
-    if (argc > 1) {
-        row_id = sqlite3_value_int64(argv[1]);
-        tracker->has_row_ids = true;
-    }
-    if (tracker->horizon.type != SQLITE_NULL && same_kind(type, &tracker->horizon) &&
-        compare(argv[0], type, &tracker->horizon) > 0)
-        return;
-    if (!track_value(tracker, type, argv[0], row_id))
+    int64_t row_id = argc > 1 ? sqlite3_value_int64(argv[1]) : 0;
+    if (!track_value(tracker, &seen, row_id))
         tracker->out_of_memory = true;
 }
 

@@ -111,7 +111,6 @@ struct rky_sqlite_tracker {
     int64_t window_rows;              /**< > plain_after and within the horizon */
     struct rky_sqlite_value greatest; /**< within the horizon */
     struct rky_sqlite_rows at_after, at_greatest;
-    bool has_row_ids;
     bool out_of_memory;
 };
 /** @brief Forget what was learned; the inputs, too. */
