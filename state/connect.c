@@ -198,6 +198,8 @@ static int quick_check(struct rky_ledger *ledger, struct rky_error *err)
     else if (strcmp(verdict, "ok") != 0)
         rc = rky_ledger_fail_damaged(ledger, verdict, err);
     (void)sqlite3_finalize(stmt); /* repeats the code of the step */
+    /* The check has pulled every page into the cache; a job needs few of them again. */
+    (void)sqlite3_db_release_memory(ledger->db);
     return rc;
 }
 
