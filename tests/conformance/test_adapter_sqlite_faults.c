@@ -506,8 +506,9 @@ START_TEST(a_disk_that_fails_anywhere_in_a_copy_loses_and_repeats_nothing)
                           err.message);
             failures++;
             /* A copy that failed has not happened, not even when the disk failed behind its end. */
-            adapter_expect(&world, "SELECT commit_id, (SELECT count(*) FROM t) FROM"
-                                   " _rocky_watermarks",
+            adapter_expect(&world,
+                           "SELECT commit_id, (SELECT count(*) FROM t) FROM"
+                           " _rocky_watermarks",
                            "'commit-1'|500\n");
         }
         /* The same session goes on. */
