@@ -146,6 +146,10 @@ struct rky_pipeline_config {
     bool fail_fast;
     int64_t error_rate_abort_pct, table_retries, lock_timeout_seconds;
     int line;
+    /** SHA-256 over what of the configuration decides a plan of this pipeline: itself and its
+     *  adapters; not state, queue or worker. Secrets enter as they are, only the digest leaves. Key
+     *  order and formatting of the file do not matter. */
+    char digest[RKY_SHA256_HEX];
 };
 
 struct rky_state_config {
@@ -249,12 +253,6 @@ void rky_config_free(struct rky_config *config);
 RKY_MUST_CHECK int rky_config_pipeline(const struct rky_config *config, const char *name,
                                        const struct rky_pipeline_config **ret_pipeline,
                                        struct rky_error *err);
-
-/** @brief SHA-256 over what of the configuration decides a plan of this pipeline: the pipeline,
- *         its adapters; not state, queue or worker. Secrets enter as they are, only the digest
- *         leaves. Key order and formatting of the file do not matter. */
-RKY_MUST_CHECK int rky_config_pipeline_digest(const struct rky_pipeline_config *pipeline,
-                                              char ret_hex[RKY_SHA256_HEX], struct rky_error *err);
 
 /** What kind of value a key takes. */
 enum rky_key_type {

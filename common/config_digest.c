@@ -161,8 +161,7 @@ static void add_struct(struct rky_strbuf *text, enum rky_key_owner owner, const 
     rky_strbuf_addc(text, '}');
 }
 
-int rky_config_pipeline_digest(const struct rky_pipeline_config *pipeline,
-                               char ret_hex[RKY_SHA256_HEX], struct rky_error *err)
+int rky_pipeline_digest(struct rky_pipeline_config *pipeline, struct rky_error *err)
 {
     struct rky_strbuf text = {0};
     int rc = RKY_OK;
@@ -174,7 +173,7 @@ int rky_config_pipeline_digest(const struct rky_pipeline_config *pipeline,
     if (text.failed)
         rc = rky_fail_nomem(err);
     else
-        rky_sha256_hex(text.data, text.length, ret_hex);
+        rky_sha256_hex(text.data, text.length, pipeline->digest);
     rky_strbuf_done(&text);
     return rc;
 }

@@ -174,6 +174,8 @@ int rky_config_parse(const char *text, size_t length, const char *path, const ch
         rky_problems_sort(problems);
         if (problems->error_count > 0)
             rc = fail_with_problems(problems, err);
+        for (size_t i = 0; rc == RKY_OK && i < config->pipeline_count; i++)
+            rc = rky_pipeline_digest(&config->pipelines[i], err);
     } else {
         (void)rky_fail(err, rc, "out of memory while reading '%s'", path);
     }

@@ -18,7 +18,7 @@ bool rky_namespace_valid(const char *text)
     if (text[0] == '\0' || strchr(first, text[0]) == NULL)
         return false;
     size_t length = strspn(text, rest);
-    return text[length] == '\0' && length <= 63;
+    return length <= 63 && text[length] == '\0';
 }
 
 /* Bytes of the well-formed sequence at the start of @p at (Unicode table 3-7), 0 when there is

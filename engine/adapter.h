@@ -202,7 +202,6 @@ struct rky_copy_outcome {
     int64_t null_cursors;      /**< -1 = not counted */
     struct rky_cursor through; /**< new watermark; NONE = the source was empty */
     struct rky_cursor high_value;
-    bool target_was_empty; /**< although rows had been copied before: warning target-empty */
     struct rky_copy_warning *warnings;
     size_t warning_count;
 };

@@ -39,7 +39,6 @@ static int rebuild(struct rky_work *work, const char *what, struct rky_error *er
 {
     work->decision.action = RKY_ACTION_FULL_REFRESH;
     work->decision.reason = "drift";
-    work->added_columns = NULL;
     return note(work, "rebuild", what, err);
 }
 

@@ -286,7 +286,9 @@ int rky_table_name_split(const char *name, char *ret_parts[3], struct rky_error 
     bool good = true;
     for (int i = 0; i < 3 && good; i++) {
         parts[i] = take_part(&at);
-        good = parts[i] != NULL && (i < 2 ? *at++ == '.' : *at == '\0');
+        char after = i < 2 ? '.' : '\0';
+        good = parts[i] != NULL && *at == after;
+        at += good && i < 2;
     }
     if (!good) {
         for (int i = 0; i < 3; i++)

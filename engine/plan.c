@@ -243,12 +243,10 @@ static int write_payload(struct rky_run *run, struct payload *payload, struct rk
     struct rky_strbuf *text = &payload->piece;
     char *last_run = NULL;
     const char *plan_id = run->job->type == RKY_JOB_APPLY ? run->job->plan_id : "";
-    int rc = rky_config_pipeline_digest(run->env.pipeline, run->config_sha256, err);
-    if (rc == RKY_OK)
-        rc = rky_ledger_last_run(run->env.ledger, run->env.pipeline->name, plan_id, &last_run, err);
+    int rc = rky_ledger_last_run(run->env.ledger, run->env.pipeline->name, plan_id, &last_run, err);
     if (rc != RKY_OK)
         return rc;
-    add_pair(text, "{", "config_sha256", run->config_sha256);
+    add_pair(text, "{", "config_sha256", run->env.pipeline->digest);
     rc = add_filter(text, &run->filter, err);
     rky_strbuf_addf(text, ",\"format\":%d,\"full_refresh\":%s", PLAN_FORMAT,
                     run->full_refresh ? "true" : "false");
@@ -354,7 +352,7 @@ static json_t *display_json(struct rky_run *run, struct rky_error *err)
         "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o}", "version", 1,
         "command", "plan", "plan_id", run->plan_id, "namespace", run->job->namespace_, "pipeline",
         run->env.pipeline->name, "created_at", created, "expires_at", expires, "base_generation",
-        (json_int_t)run->meta.generation, "config_sha256", run->config_sha256, "statements",
+        (json_int_t)run->meta.generation, "config_sha256", run->env.pipeline->digest, "statements",
         statements, "tables", tables, "warnings",
         run->warnings != NULL ? json_incref(run->warnings) : json_array(), "excluded", excluded);
 }

@@ -252,7 +252,9 @@ static int exit_code_of(const struct rky_run *run, const struct rky_error *failu
     if (strcmp(run->status, "partial") == 0)
         code = RKY_EXIT_PARTIAL;
     else if (strcmp(run->status, "success") != 0)
-        code = failure != NULL ? rky_exit_of_error(failure->code) : RKY_EXIT_FAILED;
+        /* A target that is held is a failed run; "refused" is for a state that is held. */
+        code = failure != NULL && failure->code != RKY_ERR_LOCKED ? rky_exit_of_error(failure->code)
+                                                                  : RKY_EXIT_FAILED;
     for (size_t i = 0; i < run->work_count; i++) {
         const struct rky_work *work = &run->work[i];
         bool gated = work->anomaly_count > 0 && work->table != NULL &&

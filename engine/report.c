@@ -227,7 +227,8 @@ static void list_failure(const struct rky_run *run, struct lists *lists,
 {
     size_t i = 0;
     json_t *difference = NULL;
-    if (failure == NULL)
+    /* A run in which everything was held by others says so table by table. */
+    if (failure == NULL || failure->code == RKY_ERR_LOCKED)
         return;
     json_array_foreach(run->plan_differences, i, difference)
     {

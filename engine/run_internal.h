@@ -54,7 +54,6 @@ struct rky_work {
     struct rky_copy_outcome outcome;
     bool copied; /**< outcome is filled by a copy of this attempt */
     int64_t started_mono_ms, duration_ms;
-    int attempts;
 
     json_t *checks;                /**< array of {name, passed, severity, ...} */
     struct rky_anomaly *anomalies; /**< owned, NULL while there are none */
@@ -66,7 +65,6 @@ struct rky_work {
 struct rky_target {
     char *catalog, *schema;
     struct rky_session *session; /**< NULL while closed */
-    bool exists;                 /**< the schema was there when the run began */
     struct rky_schema_info info;
     struct rky_mark *marks;
     size_t mark_count;
@@ -102,7 +100,6 @@ struct rky_run {
     struct rky_filter plan_filter; /**< owned, apply only */
     bool full_refresh;
     char plan_id[RKY_SHA256_HEX];
-    char config_sha256[RKY_SHA256_HEX];
     char *plan_payload;   /**< as built now; NULL for a run */
     char *loaded_payload; /**< as stored when the plan was made; apply only */
     json_t *plan_display;

@@ -111,7 +111,6 @@ static int copy_once(struct rky_run *run, struct rky_target *target, struct rky_
         .plan_id = run->job->type == RKY_JOB_APPLY ? run->job->plan_id : NULL,
     };
     rky_copy_outcome_done(&work->outcome);
-    work->attempts++;
     rky_work_spec(work, run, &spec);
     int rc = rky_target_session(run, target, true, fault);
     if (rc == RKY_OK)

@@ -98,12 +98,10 @@ int rky_target_read(struct rky_run *run, struct rky_target *target, struct rky_e
     int rc = rky_target_session(run, target, false, err);
     if (rc == RKY_ERR_NOT_FOUND) {
         rky_error_clear(err);
-        target->exists = false;
         return RKY_OK;
     }
     if (rc != RKY_OK)
         return rc;
-    target->exists = true;
     rc = ops->session_describe(target->session, &target->info, err);
     if (rc == RKY_OK)
         rc = ops->read_fence(target->session, run->job->namespace_, &target->fence, err);

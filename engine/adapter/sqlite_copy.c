@@ -274,15 +274,12 @@ static int finish(struct rky_sqlite_copy *copy, const struct rky_copy_ids *ids,
 
 static void report(struct rky_sqlite_copy *copy, struct rky_sqlite_watermark *next)
 {
-    const struct rky_copy_spec *spec = copy->shape->spec;
     struct rky_copy_outcome *outcome = copy->outcome;
     outcome->rows_copied = copy->plain_rows + copy->late_rows;
     outcome->late_rows = copy->late_rows;
     outcome->window_rows = copy->survey.window_rows;
     outcome->source_count = copy->survey.rows;
     outcome->null_cursors = copy->shape->cursor != NULL ? copy->survey.nulls : 0;
-    outcome->target_was_empty = copy->survey.target_empty && spec->mark != NULL &&
-                                spec->mark->value.type != RKY_CURSOR_NONE && !copy->shape->whole;
     outcome->through = next->value;
     outcome->high_value = next->high;
     *next = (struct rky_sqlite_watermark){0};

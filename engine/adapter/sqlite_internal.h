@@ -377,10 +377,9 @@ struct rky_sqlite_ties {
 };
 
 struct rky_sqlite_survey {
-    int64_t rows;        /**< -1 = not counted */
-    int64_t nulls;       /**< -1 = not counted */
-    int64_t window_rows; /**< -1 = not counted */
-    bool target_empty;
+    int64_t rows;               /**< -1 = not counted */
+    int64_t nulls;              /**< -1 = not counted */
+    int64_t window_rows;        /**< -1 = not counted */
     struct rky_cursor greatest; /**< within the horizon */
 };
 void rky_sqlite_survey_done(struct rky_sqlite_survey *survey);

@@ -132,14 +132,6 @@ static void add_rename(struct rky_strbuf *sql, const struct rky_sqlite_shape *sh
 
 /* --- survey ----------------------------------------------------------------------------------- */
 
-static void add_target_rows(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
-{
-    if (shape->whole || shape->spec->target_table == NULL)
-        rky_strbuf_add(sql, "1");
-    else
-        rky_strbuf_addf(sql, "EXISTS(SELECT 1 FROM %s)", shape->target);
-}
-
 /* Every figure from an end or a part of the index; no scan of the table. */
 static void add_indexed_survey(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
 {
@@ -164,10 +156,9 @@ static void add_indexed_survey(struct rky_strbuf *sql, const struct rky_sqlite_s
         rky_strbuf_add(sql, "), ");
     }
     if (shape->spec->count_source)
-        rky_strbuf_addf(sql, "(SELECT count(*) FROM %s), ", source);
+        rky_strbuf_addf(sql, "(SELECT count(*) FROM %s)", source);
     else
-        rky_strbuf_add(sql, "NULL, ");
-    add_target_rows(sql, shape);
+        rky_strbuf_add(sql, "NULL");
 }
 
 /* What a scan may skip: rows below the watermark are settled, as long as they are of its kind. The
@@ -196,9 +187,8 @@ static void add_survey(struct rky_strbuf *sql, const struct rky_sqlite_shape *sh
     rky_strbuf_addf(sql, "SELECT rocky_survey(%s%s%s)", shape->cursor,
                     shape->row_id != NULL ? ", " : "", shape->row_id != NULL ? shape->row_id : "");
     add_unsettled(sql, shape);
-    rky_strbuf_add(sql, shape->spec->count_source ? ", count(*), " : ", NULL, ");
-    add_target_rows(sql, shape);
-    rky_strbuf_addf(sql, " FROM %s", shape->source);
+    rky_strbuf_addf(sql, ", %s FROM %s", shape->spec->count_source ? "count(*)" : "NULL",
+                    shape->source);
 }
 
 /* --- rows above everything copied so far --------------------------------------------------------

@@ -182,8 +182,8 @@ static bool is_number(int type)
 }
 
 /* The columns of add_survey() and add_indexed_survey(). */
-enum { SCANNED_ROWS = 1, SCANNED_TARGET };
-enum { LOWEST, HIGHEST, WITHIN, NULLS, WINDOW, ROWS, TARGET_ROWS };
+enum { SCANNED_ROWS = 1 };
+enum { LOWEST, HIGHEST, WITHIN, NULLS, WINDOW, ROWS };
 
 static int take_indexed(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
                         sqlite3_stmt *statement, struct rky_sqlite_survey *survey,
@@ -197,7 +197,6 @@ static int take_indexed(struct rky_sqlite_session *session, const struct rky_sql
     survey->nulls = counted(statement, NULLS);
     survey->window_rows = counted(statement, WINDOW);
     survey->rows = counted(statement, ROWS);
-    survey->target_empty = sqlite3_column_int(statement, TARGET_ROWS) == 0;
     /* A window without ends is the whole table but for its NULLs. */
     if (shape->unbounded && !shape->has_horizon && survey->rows >= 0)
         survey->window_rows = survey->rows - survey->nulls;
@@ -229,7 +228,6 @@ int rky_sqlite_survey(struct rky_sqlite_session *session, const struct rky_sqlit
         rc = take_indexed(session, shape, statement, survey, err);
     } else if (rc == SQLITE_ROW) {
         survey->rows = counted(statement, SCANNED_ROWS);
-        survey->target_empty = sqlite3_column_int(statement, SCANNED_TARGET) == 0;
         rc = rky_sqlite_tracked(session, shape, survey, err);
     }
     (void)sqlite3_finalize(statement);

@@ -29,19 +29,34 @@ def programs(name):
     }[name]
 
 
+# A child's peak memory starts at its parent's, so the measured command gets a small parent.
+STOPWATCH = """
+import os, sys, time
+started = time.perf_counter()
+pid = os.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(pid, 0)
+wall = time.perf_counter() - started
+with open(sys.argv[1], "w") as out:
+    out.write(f"{wall} {usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def timed(command, cwd):
     """Wall seconds, CPU seconds and peak RSS in MiB of a command that must succeed."""
     os.sync()
-    started = time.perf_counter()
-    child = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    stdout = child.stdout.read()
-    stderr = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    wall = time.perf_counter() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        sys.exit(f"bench: {command} failed with {child.returncode}:\n{stdout.decode()}{stderr.decode()}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, stdout
+    figures = os.path.join(cwd, "figures")
+    command = [shutil.which(command[0]), *command[1:]]
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", STOPWATCH, figures, *command], cwd=cwd,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        sys.exit(f"bench: {command} failed with {done.returncode}:\n"
+                 f"{done.stdout.decode()}{done.stderr.decode()}")
+    with open(figures, encoding="ascii") as text:
+        wall, cpu, peak_kib = map(float, text.read().split())
+    return wall, cpu, peak_kib / 1024, done.stdout
 
 
 def record(section, name, value, unit, goal=None, better="more"):

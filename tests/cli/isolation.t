@@ -39,6 +39,10 @@ is "$status" 2 'a target that somebody holds: partial, exit 2'
 is_json "$stdout" '.errors[] | .table, .failure_kind' \
     $'acme_warehouse.staging__eu__stripe.charges\nlocked' 'its table failed as locked'
 is_json "$stdout" '[.materializations[] | .rows_copied] | add' 7 'the other schema went on'
+run_rocky run --filter connector=stripe --output json
+is "$status" 1 'nothing but held tables: failed, exit 1'
+is_json "$stdout" '.status, (.errors | length), .errors[0].failure_kind' $'failed\n1\nlocked' \
+    'and each table says so once'
 stop TERM
 run_rocky run --output json
 is "$status" 0 'when it is free again the rest is copied'

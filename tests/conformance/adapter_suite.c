@@ -865,19 +865,6 @@ START_TEST(an_interrupted_session_stays_interrupted)
 }
 END_TEST
 
-START_TEST(a_target_that_lost_its_rows_is_reported)
-{
-    struct adapter_world world;
-    open_with_orders(&world);
-    done(adapter_copy_ok(&world, "orders", NULL));
-    adapter_target(&world, "DELETE FROM orders");
-    struct rky_copy_outcome outcome = adapter_copy_ok(&world, "orders", NULL);
-    ck_assert(outcome.target_was_empty);
-    done(outcome);
-    adapter_world_close(&world);
-}
-END_TEST
-
 START_TEST(a_cursor_of_another_kind_than_the_watermark_is_drift)
 {
     struct adapter_world world;
@@ -962,7 +949,6 @@ void adapter_suite_add(Suite *suite, const struct adapter_fixture *of)
     tcase_add_test(tcase, names_of_any_kind_are_copied);
     tcase_add_test(tcase, commits_are_found_by_job_plan_and_key_and_swept_by_age);
     tcase_add_test(tcase, an_interrupted_session_stays_interrupted);
-    tcase_add_test(tcase, a_target_that_lost_its_rows_is_reported);
     tcase_add_test(tcase, a_cursor_of_another_kind_than_the_watermark_is_drift);
     tcase_add_test(tcase, another_cursor_column_than_the_watermarks_is_refused);
     tcase_add_test(tcase, seconds_need_a_cursor_that_holds_times);

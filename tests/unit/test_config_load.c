@@ -365,9 +365,8 @@ END_TEST
 
 static void digest_of(const char *text, char ret_hex[RKY_SHA256_HEX])
 {
-    struct rky_error err = {0};
     struct rky_config *config = config_of(text);
-    ck_assert_int_eq(rky_config_pipeline_digest(&config->pipelines[0], ret_hex, &err), RKY_OK);
+    (void)snprintf(ret_hex, RKY_SHA256_HEX, "%s", config->pipelines[0].digest);
     rky_config_free(config);
 }
 

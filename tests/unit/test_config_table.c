@@ -76,6 +76,7 @@ static const struct {
     EXEMPT(RKY_IN_PIPELINE, rky_pipeline_config, source_adapter),
     EXEMPT(RKY_IN_PIPELINE, rky_pipeline_config, target_adapter),
     EXEMPT(RKY_IN_PIPELINE, rky_pipeline_config, line),
+    EXEMPT(RKY_IN_PIPELINE, rky_pipeline_config, digest),
     EXEMPT(RKY_IN_OVERRIDE, rky_table_override, pattern),
     EXEMPT(RKY_IN_OVERRIDE, rky_table_override, line),
     EXEMPT(RKY_IN_QUEUE, rky_queue_config, present),
