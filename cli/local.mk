@@ -13,5 +13,5 @@ cli_rocky_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS)
 # What is not used is not loaded: every library costs `rocky state` some of its ten milliseconds.
 cli_rocky_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 cli_rocky_LDADD = worker/librkyworker.la engine/librkyengine.la state/librkystate.la \
-	transport/librkytransport.la $(RDKAFKA_LIBS) $(SQLITE_LIBS) schemas/librkyschemas.la \
-	common/librkycommon.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(PTHREAD_LIBS) -lstdc++ -lm
+	transport/librkytransport.la $(RDKAFKA_LIBS) $(SQLITE_LIBS) $(HIREDIS_LIBS) $(ZSTD_LIBS) \
+	schemas/librkyschemas.la common/librkycommon.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(PTHREAD_LIBS) -lstdc++ -lm

@@ -7,7 +7,8 @@ common_librkycommon_la_SOURCES = \
 	common/ids.c common/text.c common/fsutil.c common/filelock.c common/fault.c \
 	common/log.c common/redact.c common/redact.h \
 	common/option.c common/option_help.c common/option_complete.c common/option_internal.h
-common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(TOMLPLUSPLUS_CFLAGS)
+common_librkycommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS) $(CURL_CFLAGS) \
+	$(TOMLPLUSPLUS_CFLAGS)
 common_librkycommon_la_SOURCES += common/strings.c common/frame.c common/frame.h
 
 # rocky.toml. toml++ needs C++17, which is not every compiler's default.
@@ -18,3 +19,7 @@ common_librkycommon_la_SOURCES += \
 	common/config_kafka.c common/config_load.c common/config_names.c common/config_pipeline.c \
 	common/config_problems.c common/config_rules.c common/config_slot.c common/config_table.c \
 	common/config_value.c common/config_walk.c
+
+# Remote services: the guard around every call, HTTP, AWS signatures and credentials.
+common_librkycommon_la_SOURCES += common/guard.h common/breaker.h common/http.h common/sigv4.h \
+	common/credentials.h

@@ -4,7 +4,12 @@ state_librkystate_la_SOURCES = state/ledger.h state/ledger_internal.h state/ledg
 	state/connect.c state/schema.c state/query.c state/statements.c state/meta.c \
 	state/watermarks.c state/history.c state/runs.c state/jobs.c state/plans.c state/retention.c \
 	state/process.c
-state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS) \
+	$(HIREDIS_CFLAGS) $(ZSTD_CFLAGS) $(OPENSSL_CFLAGS)
+
+# State that survives the machine.
+state_librkystate_la_SOURCES += state/snapshot.h state/remote.h state/remote_s3.h state/valkey.h \
+	state/lease.h state/outcome.h
 
 # Migrations are compiled in as C strings, one line of SQL per line of C.
 state/sql/0001-ledger.inc: state/sql/0001-ledger.sql

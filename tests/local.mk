@@ -4,11 +4,12 @@
 # What a test of a layer links, lowest layer last.
 COMMON_LIBS = common/librkycommon.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(PTHREAD_LIBS) -lstdc++ -lm
 SCHEMAS_LIBS = schemas/librkyschemas.la $(COMMON_LIBS)
-STATE_LIBS = state/librkystate.la $(SQLITE_LIBS) $(SCHEMAS_LIBS)
+STATE_LIBS = state/librkystate.la $(SQLITE_LIBS) $(HIREDIS_LIBS) $(ZSTD_LIBS) $(SCHEMAS_LIBS)
 ENGINE_LIBS = engine/librkyengine.la $(STATE_LIBS)
 TRANSPORT_LIBS = transport/librkytransport.la $(RDKAFKA_LIBS) $(SCHEMAS_LIBS)
 WORKER_LIBS = worker/librkyworker.la engine/librkyengine.la state/librkystate.la \
-	transport/librkytransport.la $(RDKAFKA_LIBS) $(SQLITE_LIBS) $(MICROHTTPD_LIBS) $(SCHEMAS_LIBS)
+	transport/librkytransport.la $(RDKAFKA_LIBS) $(SQLITE_LIBS) $(HIREDIS_LIBS) $(ZSTD_LIBS) \
+	$(MICROHTTPD_LIBS) $(SCHEMAS_LIBS)
 
 TEST_EXTENSIONS = .t .py
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
