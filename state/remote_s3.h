@@ -43,8 +43,9 @@ struct rky_s3_answer {
     const char *code;       /**< <Code> of the error body, "" without one (HEAD) */
     int64_t retry_after_ms; /**< 0 = none */
 };
-/** @brief The S3 rows of the fault table. Pure. @return the error code; RKY_OK for an answer that
- *         is none (2xx, 304, 404 of a read). */
+/** @brief The S3 rows of the fault table. Pure. A region that could be learned from the answer is
+ *         the driver's to see: it then makes "region" RKY_RETRY_FREE. @return the error code;
+ * RKY_OK for an answer that is none (2xx, 304, 404 of a read or of a plain DELETE). */
 enum rky_err rky_s3_classify(const struct rky_s3_answer *answer, struct rky_attempt *ret_attempt);
 
 #endif
