@@ -9,7 +9,7 @@ state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS
 
 # State that survives the machine.
 state_librkystate_la_SOURCES += state/snapshot.h state/remote.h state/remote_s3.h state/valkey.h \
-	state/lease.h state/outcome.h
+	state/lease.h state/outcome.h state/store.h state/workspace.h state/sync.h
 
 # The Valkey client, its remote driver, and leases.
 state_librkystate_la_SOURCES += state/valkey_classify.c
