@@ -63,12 +63,14 @@ void rky_http_response_done(struct rky_http_response *response);
 const char *rky_http_response_header(const struct rky_http_response *response, const char *name);
 
 /**
- * @brief One request. Any status is success here: the caller classifies it.
+ * @brief One request. Any status is success here: the caller classifies it. The process ignores
+ *        SIGPIPE, as our programs do: OpenSSL writes without MSG_NOSIGNAL.
  * @param ret_attempt on failure: "dns", "connect", "tls", "certificate", "reset", "timeout" (this
- *        attempt's deadline), "partial_body", "too_large", "bad_url"; retry and counts filled as
- * the fault table has it.
- * @return 0; RKY_ERR_CONNECTION; RKY_ERR_TIMEOUT; RKY_ERR_CONFIG (certificate, URL); RKY_ERR_NOMEM.
- *         Messages name host and port, never query, user or password.
+ *        attempt's deadline, or a minute without a byte), "partial_body", "bad_reply" (no HTTP),
+ *        "too_large", "bad_url" (or an unusable header), "no_memory", "libcurl"; retry and counts
+ *        filled as the fault table has it.
+ * @return 0; RKY_ERR_CONNECTION; RKY_ERR_TIMEOUT; RKY_ERR_CONFIG (certificate, URL); RKY_ERR_DECODE
+ *         (too large); RKY_ERR_NOMEM. Messages name host and port, never query, user or password.
  */
 RKY_MUST_CHECK int rky_http_call(struct rky_http *http, const struct rky_http_request *request,
                                  struct rky_http_response *ret_response,

@@ -23,3 +23,5 @@ common_librkycommon_la_SOURCES += \
 # Remote services: the guard around every call, HTTP, AWS signatures and credentials.
 common_librkycommon_la_SOURCES += common/guard.h common/breaker.h common/http.h common/sigv4.h \
 	common/credentials.h
+common_librkycommon_la_SOURCES += common/http.c common/http_curl.c common/http_curl.h \
+	common/http_fault.c common/http_internal.h common/http_response.c common/sigv4.c

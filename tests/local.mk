@@ -31,6 +31,7 @@ TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 
 include tests/unit/common.mk
 include tests/unit/config.mk
+include tests/unit/remote_common.mk
 include tests/unit/schemas.mk
 include tests/unit/state.mk
 include tests/unit/engine.mk
