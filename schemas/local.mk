@@ -5,7 +5,7 @@ schemas_librkyschemas_la_SOURCES = schemas/message.h schemas/shape.h schemas/job
 	schemas/shape.c schemas/shape_schema.c schemas/shape_format.h schemas/shape_format.c \
 	schemas/shape_parts.h schemas/shape_parts.c schemas/shapes.c schemas/shapes_job.c \
 	schemas/shapes_result.c schemas/shapes_event.c schemas/shapes_output.c \
-	schemas/shapes_program.c \
+	schemas/shapes_program.c schemas/shapes_state.c \
 	schemas/job_internal.h schemas/job.c schemas/job_decode.c schemas/job_encode.c \
 	schemas/job_line.c schemas/event.c schemas/dead_letter.c
 schemas_librkyschemas_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
@@ -28,6 +28,11 @@ dist_contract_DATA = schemas/asyncapi.yaml \
 	schemas/event.worker.alarm.schema.json \
 	schemas/output.run.schema.json schemas/output.plan.schema.json \
 	schemas/output.state.schema.json schemas/output.state.delete.schema.json \
+	schemas/output.state.adopt.schema.json \
+	schemas/output.state.versions.schema.json \
+	schemas/output.state.restore.schema.json \
+	schemas/output.state.export.schema.json \
+	schemas/output.state.unlock.schema.json \
 	schemas/output.history.schema.json schemas/output.history.accept.schema.json \
 	schemas/output.discover.schema.json schemas/output.validate.schema.json \
 	schemas/output.doctor.schema.json schemas/output.demo.schema.json \

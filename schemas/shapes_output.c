@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the commands print with `--output json`, besides run and apply (shapes_result.c). Each is
- * one object with `version` and `command`; a command that fails prints output.error instead.
+ * What the commands print with `--output json`, besides run and apply (shapes_result.c) and the
+ * state commands (shapes_state.c). Each is one object with `version` and `command`; a command that
+ * fails prints output.error instead.
  */
 #include "config.h"
 
@@ -142,56 +143,8 @@ const struct rky_shape rky_shape_output_validate = {
     .fields = validate_fields,
 };
 
-/* --- state, history ----------------------------------------------------------------------------
+/* --- history -----------------------------------------------------------------------------------
  */
-
-static const char *const state_commands[] = {"state", NULL};
-static const struct rky_shape state_command = {.type = RKY_SHAPE_STRING, .choices = state_commands};
-static const char *const truths[] = {"ledger", "target", NULL};
-static const struct rky_shape truth = {.type = RKY_SHAPE_STRING, .choices = truths};
-static const struct rky_shape_field watermark_fields[] = {
-    REQUIRED("table", &rky_part_string, NULL),
-    NULLABLE("last_value", &rky_part_string, "Null when the source was empty."),
-    NULLABLE("updated_at", &rky_part_time, NULL),
-    REQUIRED("source_of_truth", &truth, NULL),
-    NULLABLE("target_value", &rky_part_string, "Null when the target was not read or has none."),
-    NULLABLE("lag_seconds", &rky_part_number, "Null when the cursor is not a time."),
-    END_OF_FIELDS,
-};
-static const struct rky_shape watermark = {.type = RKY_SHAPE_OBJECT, .fields = watermark_fields};
-static const struct rky_shape watermarks = {.type = RKY_SHAPE_ARRAY, .of = &watermark};
-static const struct rky_shape_field state_fields[] = {
-    HEAD(&state_command),
-    REQUIRED("namespace", &rky_part_namespace, NULL),
-    NULLABLE("lineage", &rky_part_uuid, "Null when there is no state yet."),
-    REQUIRED("generation", &rky_part_count, "0 when there is no state yet."),
-    REQUIRED("backend", &rky_part_backend, NULL),
-    REQUIRED("watermarks", &watermarks, NULL),
-    END_OF_FIELDS,
-};
-const struct rky_shape rky_shape_output_state = {
-    .title = "rocky state",
-    .description = "Watermarks of a namespace.",
-    .type = RKY_SHAPE_OBJECT,
-    .fields = state_fields,
-};
-
-static const char *const state_delete_commands[] = {"state delete", "state set", NULL};
-static const struct rky_shape state_delete_command = {.type = RKY_SHAPE_STRING,
-                                                      .choices = state_delete_commands};
-static const struct rky_shape_field state_delete_fields[] = {
-    HEAD(&state_delete_command),
-    REQUIRED("table", &rky_part_string, NULL),
-    NULLABLE("old_value", &rky_part_string, NULL),
-    NULLABLE("new_value", &rky_part_string, "Null after a deletion."),
-    END_OF_FIELDS,
-};
-const struct rky_shape rky_shape_output_state_delete = {
-    .title = "rocky state delete, rocky state set",
-    .description = "The watermark that was changed.",
-    .type = RKY_SHAPE_OBJECT,
-    .fields = state_delete_fields,
-};
 
 static const char *const history_commands[] = {"history", NULL};
 static const struct rky_shape history_command = {.type = RKY_SHAPE_STRING,

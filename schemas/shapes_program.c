@@ -14,10 +14,12 @@ static const struct rky_shape doctor_command = {.type = RKY_SHAPE_STRING,
                                                 .choices = doctor_commands};
 static const char *const healths[] = {"healthy", "warning", "critical", NULL};
 static const struct rky_shape health = {.type = RKY_SHAPE_STRING, .choices = healths};
+static const char *const verdicts[] = {"healthy", "warning", "critical", "skipped", NULL};
+static const struct rky_shape verdict = {.type = RKY_SHAPE_STRING, .choices = verdicts};
 static const struct rky_shape details = {.type = RKY_SHAPE_OBJECT, .of = &rky_part_any};
 static const struct rky_shape_field check_fields[] = {
     REQUIRED("name", &rky_part_string, NULL),
-    REQUIRED("status", &health, NULL),
+    REQUIRED("status", &verdict, "skipped: there was nothing to check."),
     REQUIRED("message", &rky_part_string, NULL),
     NULLABLE("hint", &rky_part_string, "What to do about it."),
     REQUIRED("duration_ms", &rky_part_count, NULL),
