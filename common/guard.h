@@ -84,9 +84,11 @@ struct rky_transfer {
     /** Waits between attempts; NULL = really. Tests advance a fake clock. */
     void (*wait)(void *context, int64_t ms);
     void *wait_context;
+    bool no_retries; /**< one attempt per call: a cache is not worth waiting for */
 
     int64_t retries;        /**< so far, over all legs */
     bool recovered;         /**< the last write was found by reading back, not by its own reply */
+    bool unknown;           /**< the last write failed, but may have been applied or still land */
     enum rky_guard_end end; /**< of the last guarded call */
     struct rky_attempt attempt; /**< of the last attempt: its error_class goes to the event */
     struct rky_leg_report legs[RKY_TRANSFER_LEGS];
@@ -106,7 +108,7 @@ typedef int rky_attempt_fn(void *context, int64_t number, struct rky_transfer *t
 /**
  * @brief Make attempts until one succeeds or the rules say stop. transfer->end, ->attempt,
  * ->retries and the leg's report are updated.
- * @param max_retries -1 = the leg's configuration; 0 for a cache that is not worth waiting for.
+ * @param max_retries -1 = the leg's configuration; transfer->no_retries makes it 0.
  * @return 0; else the last attempt's error, or RKY_ERR_STATE_SYNC / RKY_ERR_INTERRUPTED where there
  *         was no attempt; @p err says which rule ended it.
  */
@@ -114,7 +116,7 @@ RKY_MUST_CHECK int rky_guard_run(struct rky_leg *leg, struct rky_transfer *trans
                                  int64_t max_retries, rky_attempt_fn *fn, void *context,
                                  struct rky_error *err);
 
-/** @brief Sleep before retry number @p retry (from 0): drawn from [0.5, 1.0] x min(initial x
+/** @brief Sleep before retry number @p number (from 0): drawn from [0.5, 1.0] x min(initial x
  *         multiplier^retry, max), exactly that without jitter; at least @p retry_after_ms.
  *  @param unit in [0, 1). Pure. */
 int64_t rky_backoff_ms(const struct rky_retry_config *retry, int64_t number, int64_t retry_after_ms,

@@ -25,3 +25,4 @@ common_librkycommon_la_SOURCES += common/guard.h common/breaker.h common/http.h 
 	common/credentials.h
 common_librkycommon_la_SOURCES += common/http.c common/http_curl.c common/http_curl.h \
 	common/http_fault.c common/http_internal.h common/http_response.c common/sigv4.c
+common_librkycommon_la_SOURCES += common/guard.c common/backoff.c common/breaker.c

@@ -17,6 +17,8 @@ state_librkystate_la_SOURCES += state/valkey_classify.c
 # S3.
 state_librkystate_la_SOURCES += state/s3_classify.c
 
+state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remote_memory.h
+
 # Migrations are compiled in as C strings, one line of SQL per line of C.
 state/sql/0001-ledger.inc: state/sql/0001-ledger.sql
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' \

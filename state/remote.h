@@ -7,7 +7,8 @@
  * A remote is a small set of named objects with compare-and-swap: every write names the version it
  * replaces and of two writers that replace the same version exactly one wins. Versions are told
  * apart by an opaque etag. A driver makes one attempt per call, classifies its fault into
- * transfer->attempt, and never retries; rky_remote_guarded() (guarded.c) puts the guard around it.
+ * transfer->attempt, and never retries; rky_remote_guarded() (remote_guarded.c) puts the guard
+ * around it.
  * Bodies are bytes; what they mean is snapshot.h's business, but a write carries the head of its
  * snapshot, and drivers that can answer a HEAD with it do so. Shared by threads.
  */
@@ -57,13 +58,15 @@ void rky_remote_object_done(struct rky_remote_object *object);
 enum rky_remote_if {
     RKY_IF_ABSENT, /**< create */
     RKY_IF_ETAG,   /**< replace exactly this version */
-    RKY_IF_ANY,    /**< unconditional: history of our own, concurrency_control = "off" */
+    RKY_IF_ANY, /**< unconditional: history of our own, concurrency_control = "off". With an etag,
+                   to a cache: keep it with the entry, and give it back as the entry's own (it is
+                   the durable object's) */
 };
 struct rky_remote_put {
     const void *body;
     size_t length;
     enum rky_remote_if condition;
-    const char *etag;                     /**< with RKY_IF_ETAG */
+    const char *etag;                     /**< with RKY_IF_ETAG; to a cache also with RKY_IF_ANY */
     const struct rky_snapshot_head *head; /**< mirrored into metadata; NULL = none */
 };
 
