@@ -34,9 +34,11 @@ include tests/unit/config.mk
 include tests/unit/remote_common.mk
 include tests/unit/schemas.mk
 include tests/unit/state.mk
+include tests/unit/guard.mk
 include tests/unit/engine.mk
 include tests/unit/worker.mk
 include tests/conformance/adapter.mk
+include tests/conformance/remote.mk
 include tests/conformance/transport.mk
 endif
 include tests/lint/local.mk
