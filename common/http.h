@@ -79,5 +79,8 @@ RKY_MUST_CHECK int rky_http_call(struct rky_http *http, const struct rky_http_re
 /** @brief Milliseconds asked for by Retry-After (seconds or HTTP date) or x-amz-retry-after, 0 =
  *         none. */
 int64_t rky_http_retry_after_ms(const struct rky_http_response *response, struct rky_clock *clock);
+/** @brief A date header ("date", "last-modified") as wall clock, 0 when absent or something else.
+ */
+int64_t rky_http_response_time_us(const struct rky_http_response *response, const char *name);
 
 #endif

@@ -175,3 +175,10 @@ int64_t rky_http_retry_after_ms(const struct rky_http_response *response, struct
     seconds = http_date(text);
     return seconds < 0 ? 0 : clamp_ms(seconds * 1000 - clock->wall_us(clock) / 1000);
 }
+
+int64_t rky_http_response_time_us(const struct rky_http_response *response, const char *name)
+{
+    const char *text = rky_http_response_header(response, name);
+    int64_t seconds = text != NULL ? http_date(text) : -1;
+    return seconds < 0 ? 0 : seconds * 1000000;
+}

@@ -15,7 +15,9 @@ state_librkystate_la_SOURCES += state/snapshot.h state/remote.h state/remote_s3.
 state_librkystate_la_SOURCES += state/valkey_classify.c
 
 # S3.
-state_librkystate_la_SOURCES += state/s3_classify.c
+state_librkystate_la_SOURCES += state/s3_internal.h state/remote_s3.c state/s3_address.c \
+	state/s3_classify.c state/s3_explain.c state/s3_list.c state/s3_metadata.c \
+	state/s3_multipart.c state/s3_request.c state/s3_xml.c
 
 state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remote_memory.h
 
