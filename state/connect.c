@@ -73,25 +73,6 @@ static int check_path(const struct rky_ledger *ledger, struct rky_error *err)
                                            : make_directory(ledger, err);
 }
 
-/* The file may come from anywhere: nothing stored in it may run. */
-static int harden(sqlite3 *db)
-{
-    static const struct {
-        int option, value;
-    } SETTINGS[] = {
-        {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
-        {SQLITE_DBCONFIG_ENABLE_FKEY, 0},    {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
-        {SQLITE_DBCONFIG_DQS_DML, 0},        {SQLITE_DBCONFIG_DQS_DDL, 0},
-    };
-    for (size_t i = 0; i < sizeof(SETTINGS) / sizeof(SETTINGS[0]); i++) {
-        int rc = sqlite3_db_config(db, SETTINGS[i].option, SETTINGS[i].value, (int *)NULL);
-        if (rc != SQLITE_OK)
-            return rc;
-    }
-    return SQLITE_OK;
-}
-
 /* SQLite tries reading after writing was denied, and then reports what reading ran into. */
 static int fail_open(struct rky_ledger *ledger, int sqlite_code, struct rky_error *err)
 {
@@ -114,7 +95,7 @@ static int open_connection(struct rky_ledger *ledger, struct rky_error *err)
     if (ledger->db == NULL)
         return rky_fail_nomem(err);
     if (rc == SQLITE_OK)
-        rc = harden(ledger->db);
+        rc = rky_sqlite_harden(ledger->db);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(ledger->db, BUSY_TIMEOUT_MS);
     if (rc != SQLITE_OK)
@@ -128,14 +109,42 @@ static int open_connection(struct rky_ledger *ledger, struct rky_error *err)
 
 static int tune(struct rky_ledger *ledger, struct rky_error *err)
 {
+    /* What a crash may take of a private copy is still elsewhere. Exclusive before the first read:
+     * the rollback journal is then kept open and overwritten, not made anew for each commit, which
+     * is faster here than a WAL that has to be written back at the end. */
+    const char *durability = ledger->private_copy
+                                 ? "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF"
+                                 : "PRAGMA synchronous = FULL";
+    int rc = rky_ledger_exec(ledger, durability, "set up the connection", err);
+    if (rc != 0)
+        return rc;
     /* secure_delete would write the freed pages once more; nothing secret is stored here. */
     return rky_ledger_exec(ledger,
-                           "PRAGMA synchronous = FULL;"
                            "PRAGMA cell_size_check = ON;"
                            "PRAGMA secure_delete = OFF;"
                            "PRAGMA temp_store = MEMORY;"
                            "PRAGMA journal_size_limit = 4194304",
                            "set up the connection", err);
+}
+
+int rky_ledger_fail_newer(struct rky_ledger *ledger, int64_t version, struct rky_error *err)
+{
+    (void)rky_fail(err, RKY_ERR_STATE_FILE,
+                   "state file '%s' has schema version %" PRId64
+                   ", this program knows versions up to %d",
+                   ledger->path, version, RKY_LEDGER_SCHEMA_VERSION);
+    rky_error_hint(err, "upgrade this program to the version that wrote the file");
+    return RKY_ERR_STATE_FILE;
+}
+
+int rky_ledger_fail_namespace(struct rky_ledger *ledger, const char *found, struct rky_error *err)
+{
+    (void)rky_fail(err, RKY_ERR_STATE_FILE,
+                   "state file '%s' belongs to namespace '%s', expected '%s'", ledger->path, found,
+                   ledger->namespace_);
+    rky_error_hint(err, "name the state file of namespace '%s', or choose namespace '%s'",
+                   ledger->namespace_, found);
+    return RKY_ERR_STATE_FILE;
 }
 
 static int check_marks(struct rky_ledger *ledger, const struct rky_ledger_header *header,
@@ -145,14 +154,8 @@ static int check_marks(struct rky_ledger *ledger, const struct rky_ledger_header
         return fail_not_ours(ledger, "an SQLite database of another program", err);
     if (header->user_version < 1)
         return rky_ledger_fail_damaged(ledger, "it has no schema version", err);
-    if (header->user_version > RKY_LEDGER_SCHEMA_VERSION) {
-        (void)rky_fail(err, RKY_ERR_STATE_FILE,
-                       "state file '%s' has schema version %" PRId64
-                       ", this program knows versions up to %d",
-                       ledger->path, header->user_version, RKY_LEDGER_SCHEMA_VERSION);
-        rky_error_hint(err, "upgrade this program to the version that wrote the file");
-        return RKY_ERR_STATE_FILE;
-    }
+    if (header->user_version > RKY_LEDGER_SCHEMA_VERSION)
+        return rky_ledger_fail_newer(ledger, header->user_version, err);
     return 0;
 }
 
@@ -162,12 +165,7 @@ static int check_namespace(struct rky_ledger *ledger, struct rky_error *err)
     int rc = rky_ledger_meta(ledger, &meta, err);
     if (rc != 0 || strcmp(meta.namespace_, ledger->namespace_) == 0)
         return rc;
-    (void)rky_fail(err, RKY_ERR_STATE_FILE,
-                   "state file '%s' belongs to namespace '%s', expected '%s'", ledger->path,
-                   meta.namespace_, ledger->namespace_);
-    rky_error_hint(err, "name the state file of namespace '%s', or choose namespace '%s'",
-                   ledger->namespace_, meta.namespace_);
-    return RKY_ERR_STATE_FILE;
+    return rky_ledger_fail_namespace(ledger, meta.namespace_, err);
 }
 
 /* SQLite reads what is missing of a last page as zeros, which may pass every other check. */
@@ -219,7 +217,7 @@ static int read_pages(struct rky_ledger *ledger, struct rky_error *err)
 
 /* quick_check reports a page that the disk would not give like a damaged one. Who is told that the
  * file is corrupt moves it away, so a bad verdict counts only when every page can be read. */
-static int check_pages(struct rky_ledger *ledger, struct rky_error *err)
+int rky_ledger_check_pages(struct rky_ledger *ledger, struct rky_error *err)
 {
     struct rky_error verdict = {0};
     int rc = quick_check(ledger, &verdict);
@@ -236,19 +234,25 @@ static int verify(struct rky_ledger *ledger, struct rky_error *err)
     if (rc == 0)
         rc = check_length(ledger, &bytes, err);
     if (rc == 0 && ledger->mode == RKY_LEDGER_WRITE && bytes <= QUICK_CHECK_MAX_BYTES)
-        rc = check_pages(ledger, err);
+        rc = rky_ledger_check_pages(ledger, err);
     return rc;
 }
 
-static int journal_is_wal(struct rky_ledger *ledger, const char *pragma, bool *ret_wal,
-                          struct rky_error *err)
+static const char *wanted_journal(const struct rky_ledger *ledger)
+{
+    return ledger->private_copy ? "delete" : "wal";
+}
+
+/* @param pragma asks for the journal mode or sets it; either way it answers with the mode. */
+static int journal_is_right(struct rky_ledger *ledger, const char *pragma, bool *ret_right,
+                            struct rky_error *err)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(ledger->db, pragma, -1, &stmt, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
     const char *mode = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    *ret_wal = mode != NULL && strcmp(mode, "wal") == 0;
+    *ret_right = mode != NULL && strcmp(mode, wanted_journal(ledger)) == 0;
     if (rc != SQLITE_ROW)
         rc = rky_ledger_fail(ledger, rc, "set the journal mode", err);
     else
@@ -257,21 +261,29 @@ static int journal_is_wal(struct rky_ledger *ledger, const char *pragma, bool *r
     return rc;
 }
 
+static int set_journal(struct rky_ledger *ledger, struct rky_error *err)
+{
+    bool right = false;
+    int rc = journal_is_right(
+        ledger, ledger->private_copy ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL",
+        &right, err);
+    if (rc == 0 && !right)
+        rc = rky_fail(err, RKY_ERR_IO, "the file system of state file '%s' cannot share memory",
+                      ledger->path);
+    return rc;
+}
+
 /* Under the lock: another process may have created or migrated the file since it was read. */
 static int settle_locked(struct rky_ledger *ledger, struct rky_error *err)
 {
     struct rky_ledger_header header = {0};
-    bool wal = false;
     int rc = rky_ledger_header_read(ledger, &header, err);
     if (rc == 0 && !rky_ledger_header_fresh(&header))
         rc = check_marks(ledger, &header, err);
     if (rc == 0 && !rky_ledger_header_fresh(&header))
         rc = verify(ledger, err);
     if (rc == 0)
-        rc = journal_is_wal(ledger, "PRAGMA journal_mode = WAL", &wal, err);
-    if (rc == 0 && !wal)
-        rc = rky_fail(err, RKY_ERR_IO, "the file system of state file '%s' cannot share memory",
-                      ledger->path);
+        rc = set_journal(ledger, err);
     if (rc == 0 && header.user_version < RKY_LEDGER_SCHEMA_VERSION)
         rc = rky_ledger_migrate(ledger, &header, err);
     return rc;
@@ -294,7 +306,7 @@ static int settle(struct rky_ledger *ledger, struct rky_error *err)
 static int open_and_verify(struct rky_ledger *ledger, struct rky_error *err)
 {
     struct rky_ledger_header header = {0};
-    bool wal = true;
+    bool right_journal = true;
     int rc = check_path(ledger, err);
     if (rc == 0)
         rc = open_connection(ledger, err);
@@ -315,8 +327,8 @@ static int open_and_verify(struct rky_ledger *ledger, struct rky_error *err)
     if (rc != 0 || ledger->mode == RKY_LEDGER_READ)
         return rc;
     if (!fresh)
-        rc = journal_is_wal(ledger, "PRAGMA journal_mode", &wal, err);
-    if (rc == 0 && (fresh || !wal || header.user_version < RKY_LEDGER_SCHEMA_VERSION))
+        rc = journal_is_right(ledger, "PRAGMA journal_mode", &right_journal, err);
+    if (rc == 0 && (fresh || !right_journal || header.user_version < RKY_LEDGER_SCHEMA_VERSION))
         rc = settle(ledger, err);
     return rc;
 }

@@ -90,3 +90,18 @@ int rky_ledger_job_put(struct rky_ledger *ledger, const struct rky_job_record *r
                       record->job_id, ledger->path);
     return rc;
 }
+
+int rky_ledger_job_rewrite(struct rky_ledger *ledger, const char *job_id, const char *status,
+                           const char *result_json, const char *events_json, struct rky_error *err)
+{
+    struct rky_query query = rky_query_start(ledger, RKY_SQL_JOB_REWRITE);
+    rky_query_text(&query, job_id);
+    rky_query_text(&query, status);
+    rky_query_text(&query, result_json);
+    rky_query_text(&query, events_json);
+    int rc = rky_query_run(&query, "put a job's result right", err);
+    if (rc == 0 && sqlite3_changes64(ledger->db) == 0)
+        rc = rky_fail(err, RKY_ERR_NOT_FOUND, "job '%s' is not recorded in state file '%s'", job_id,
+                      ledger->path);
+    return rc;
+}

@@ -13,12 +13,6 @@
 
 #include "common/mem.h"
 
-/* "file:x" and ":memory:" mean something else to SQLite than to everybody else. */
-static char *plain_file_name(const char *path)
-{
-    return path[0] == '/' ? rky_strdup(path) : rky_asprintf("./%s", path);
-}
-
 int rky_ledger_open(const struct rky_ledger_options *options, struct rky_ledger **ret_ledger,
                     struct rky_error *err)
 {
@@ -28,10 +22,11 @@ int rky_ledger_open(const struct rky_ledger_options *options, struct rky_ledger 
         return rky_fail_nomem(err);
     ledger->lock.fd = -1;
     ledger->mode = options->mode;
+    ledger->private_copy = options->private_copy && options->mode == RKY_LEDGER_WRITE;
     ledger->clock = options->clock;
     ledger->log = options->log;
     ledger->path = rky_strdup(options->path);
-    ledger->file = plain_file_name(options->path);
+    ledger->file = rky_sqlite_file_name(options->path);
     ledger->namespace_ = rky_strdup(options->namespace_);
 
     int rc = 0;
@@ -134,7 +129,15 @@ int rky_ledger_begin(struct rky_ledger *ledger, struct rky_error *err)
     ledger->counted_count = 0;
     int rc = rky_ledger_control(ledger, ledger->mode == RKY_LEDGER_READ ? RKY_SQL_BEGIN_READ
                                                                         : RKY_SQL_BEGIN_WRITE);
-    return rc == SQLITE_OK ? 0 : rky_ledger_fail(ledger, rc, "begin a transaction", err);
+    if (rc != SQLITE_OK)
+        return rky_ledger_fail(ledger, rc, "begin a transaction", err);
+    rky_ledger_named(ledger);
+    return 0;
+}
+
+void rky_ledger_named(struct rky_ledger *ledger)
+{
+    ledger->named_changes = sqlite3_total_changes64(ledger->db);
 }
 
 int rky_ledger_commit(struct rky_ledger *ledger, struct rky_error *err)
@@ -143,10 +146,16 @@ int rky_ledger_commit(struct rky_ledger *ledger, struct rky_error *err)
     if (!in_transaction(ledger))
         return rky_fail(err, RKY_ERR_BUG, "no transaction is open in state file '%s'",
                         ledger->path);
-    int rc = rky_ledger_control(ledger, RKY_SQL_COMMIT);
-    if (rc == SQLITE_OK)
-        return 0;
-    rc = rky_ledger_fail(ledger, rc, "commit", err);
+    int rc = 0;
+    if (sqlite3_total_changes64(ledger->db) != ledger->named_changes)
+        rc = rky_fail(err, RKY_ERR_BUG, "a change of state file '%s' was not given a write id",
+                      ledger->path);
+    if (rc == 0) {
+        int sqlite_rc = rky_ledger_control(ledger, RKY_SQL_COMMIT);
+        if (sqlite_rc == SQLITE_OK)
+            return 0;
+        rc = rky_ledger_fail(ledger, sqlite_rc, "commit", err);
+    }
     rky_ledger_rollback(ledger);
     return rc;
 }

@@ -5,11 +5,11 @@
  *
  * Invariants: `application_id` marks the file as ours, `user_version` is the schema version,
  * migrations only add within a major; the file belongs to one namespace; a recorded result never
- * changes. Writers hold an flock on `<file>.lock` (fsutil.h); readers open with mode=ro and never
- * wait. One connection per object, used by one thread at a time. Every write happens between
- * rky_ledger_begin() and rky_ledger_commit(), so a crash leaves the state before or after, never
- * between. Text arguments are borrowed; records handed out are owned by the caller and released
- * with their _done().
+ * changes once it was published. Writers hold an flock on `<file>.lock` (fsutil.h); readers open
+ * with mode=ro and never wait. One connection per object, used by one thread at a time. Every write
+ * happens between rky_ledger_begin() and rky_ledger_commit(), so a crash leaves the state before or
+ * after, never between. Text arguments are borrowed; records handed out are owned by the caller and
+ * released with their _done().
  */
 #ifndef RKY_STATE_LEDGER_H
 #define RKY_STATE_LEDGER_H
@@ -22,12 +22,13 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/log.h"
+#include "state/snapshot.h"
 
 /** "RKYL" */
 #define RKY_LEDGER_APPLICATION_ID 0x524b594c
 /** Recipe for a change: add state/sql/NNNN-what.sql that only adds, raise this number, put a file
  *  written by the previous version under tests/golden/. */
-#define RKY_LEDGER_SCHEMA_VERSION 1
+#define RKY_LEDGER_SCHEMA_VERSION 2
 /** A recorded result is cut to this many bytes of JSON (engine/report.c decides what goes). */
 #define RKY_RESULT_MAX (512 * 1024)
 
@@ -39,6 +40,10 @@ struct rky_ledger_options {
     const char *path;
     const char *namespace_; /**< a file of another namespace is RKY_ERR_STATE_FILE */
     enum rky_ledger_mode mode;
+    /** The file is a copy of a state that lives elsewhere: commits are not flushed to the disk, and
+     *  nobody else can open the file meanwhile. After a crash rky_ledger_verify_file() tells
+     *  whether it is still good for anything. */
+    bool private_copy;
     struct rky_clock *clock;
     struct rky_log *log;
 };
@@ -67,7 +72,8 @@ void rky_ledger_unlock(struct rky_ledger *ledger);
 
 /** @brief In write mode the lock must be held. In read mode: one snapshot for several reads. */
 RKY_MUST_CHECK int rky_ledger_begin(struct rky_ledger *ledger, struct rky_error *err);
-/** @brief On failure the transaction is rolled back. */
+/** @brief On failure the transaction is rolled back. A write id names one content: changes that no
+ *         rky_ledger_bump() follows are refused with RKY_ERR_BUG. */
 RKY_MUST_CHECK int rky_ledger_commit(struct rky_ledger *ledger, struct rky_error *err);
 /** @brief No-op outside a transaction. */
 void rky_ledger_rollback(struct rky_ledger *ledger);
@@ -80,6 +86,10 @@ struct rky_ledger_meta {
     int64_t generation;           /**< +1 per committed change */
     char write_id[RKY_UUID_TEXT]; /**< of the last committed change */
     int64_t fence;                /**< greatest fence token of our own claims */
+    /** Write ids that the content derives from, newest first; [0] is the parent. */
+    char ancestors[RKY_ANCESTORS_MAX][RKY_UUID_TEXT];
+    size_t ancestor_count;
+    int64_t min_reader_version; /**< oldest schema version whose program understands the content */
 };
 
 RKY_MUST_CHECK int rky_ledger_meta(struct rky_ledger *ledger, struct rky_ledger_meta *ret_meta,
@@ -90,9 +100,86 @@ RKY_MUST_CHECK int rky_ledger_set_lineage(struct rky_ledger *ledger, const char 
 /** @brief Raise the fence to at least @p token. Inside a transaction. */
 RKY_MUST_CHECK int rky_ledger_raise_fence(struct rky_ledger *ledger, int64_t token,
                                           struct rky_error *err);
-/** @brief generation + 1 and a new write_id. Inside a transaction, last. */
+/** @brief generation + 1 and a new write_id; the old one becomes the first ancestor. Inside a
+ *         transaction, last. */
 RKY_MUST_CHECK int rky_ledger_bump(struct rky_ledger *ledger, int64_t *ret_generation,
                                    struct rky_error *err);
+/** @brief Put this content on another head: the next bump makes @p generation + 1 and puts the
+ *         present write_id before @p ancestors. Inside a transaction.
+ *  @param ancestors newest first, usually the head's write_id and its ancestors; what does not fit
+ *         is left out. */
+RKY_MUST_CHECK int rky_ledger_set_version(struct rky_ledger *ledger, int64_t generation,
+                                          const char (*ancestors)[RKY_UUID_TEXT], size_t count,
+                                          struct rky_error *err);
+/** @brief The meta row and schema version as the head of a snapshot; the rest of it is zeroed. */
+RKY_MUST_CHECK int rky_ledger_head(struct rky_ledger *ledger, struct rky_snapshot_head *ret_head,
+                                   struct rky_error *err);
+
+/* --- the file as bytes ------------------------------------------------------------------------ */
+
+/**
+ * @brief The committed content as one SQLite file in memory, ready for rky_snapshot_encode().
+ *        Outside a transaction: inside one it would hold rows that may never be committed
+ *        (RKY_ERR_BUG).
+ * @param ret_raw owned, freed by rky_free().
+ */
+RKY_MUST_CHECK int rky_ledger_serialize(struct rky_ledger *ledger, unsigned char **ret_raw,
+                                        size_t *ret_length, struct rky_error *err);
+/**
+ * @brief Put a verified image at @p path, in place of what is there together with its journals.
+ *        After a crash the old file is there, or the new one, or (when journals lay beside the old
+ *        one) none. The caller vouches that nobody has @p path open: SQLite would go on writing
+ * into the file that is no longer there.
+ * @return 0; RKY_ERR_IO, RKY_ERR_QUOTA, RKY_ERR_NOMEM.
+ */
+RKY_MUST_CHECK int rky_ledger_install(const char *path, const void *raw, size_t length,
+                                      struct rky_error *err);
+/**
+ * @brief Whether a file that may come from anywhere is a ledger, whole and no more than that:
+ * marks, schema exactly as our migrations make it, every page, every constraint, the meta row.
+ *        Nothing in the file runs, nothing is written but the rollback of a journal that a crash of
+ *        ours left beside it. The caller vouches that this process has @p path not open.
+ * @param namespace_ expected; NULL = any.
+ * @param expected what the meta row and the schema version have to equal; NULL = not compared.
+ * @param ret_head the file's own, as rky_ledger_head() gives it; NULL when not wanted.
+ * @return 0; RKY_ERR_STATE_FILE with @p ret_fault; RKY_ERR_NOT_FOUND; RKY_ERR_IO; RKY_ERR_NOMEM.
+ */
+RKY_MUST_CHECK int rky_ledger_verify_file(const char *path, const char *namespace_,
+                                          const struct rky_snapshot_head *expected,
+                                          enum rky_snapshot_fault *ret_fault,
+                                          struct rky_snapshot_head *ret_head,
+                                          struct rky_error *err);
+
+/* --- two contents into one -------------------------------------------------------------------- */
+
+struct rky_merge_options {
+    /** Tables whose watermark row is the other's, whatever the times say; also its absence. */
+    const char *const *own_tables;
+    size_t own_table_count;
+};
+/**
+ * @brief Take over what the loser of a race recorded into a copy of the winner's content. Inside a
+ *        transaction on @p ledger; bump and commit are the caller's, and so is a sweep before them.
+ *
+ * Row counts and runs: union by run id, in order of time. Jobs: union by job id, a job in both
+ * stays as @p ledger has it. Plans: union, applied in either is applied. Tombstones and audit
+ * trail: union. Fence: the greater. Watermarks of no own table: the row that is younger. Merging
+ * again changes nothing. The other's write_id becomes an ancestor.
+ *
+ * @param other_path a closed, verified ledger of the same namespace and lineage; not written to.
+ * @return 0; RKY_ERR_STATE_FILE for another lineage; the errors of rky_ledger_open().
+ */
+RKY_MUST_CHECK int rky_ledger_merge(struct rky_ledger *ledger, const char *other_path,
+                                    const struct rky_merge_options *options, struct rky_error *err);
+/**
+ * @brief Restore or import: history, plans and watermarks become the other's; runs, jobs,
+ * tombstones and audit trail are united; a plan applied here stays applied; fence: the greater.
+ * Lineage, generation and write_id stay. Inside a transaction, as rky_ledger_merge().
+ * Reconciliation corrects the watermarks by what the target says.
+ * @param other_path a closed, verified ledger of the same namespace; of any lineage.
+ */
+RKY_MUST_CHECK int rky_ledger_replace_content(struct rky_ledger *ledger, const char *other_path,
+                                              struct rky_error *err);
 
 /* --- watermarks and tombstones --------------------------------------------------------------- */
 
@@ -135,6 +222,19 @@ RKY_MUST_CHECK int rky_ledger_tombstone_put(struct rky_ledger *ledger, const cha
 /** @brief Forget tombstones of the table up to @p seq, once the target carries it. */
 RKY_MUST_CHECK int rky_ledger_tombstone_sweep(struct rky_ledger *ledger, const char *table,
                                               int64_t seq, struct rky_error *err);
+
+/** A full refresh that is still asked for. */
+struct rky_tombstone {
+    char *table;
+    int64_t seq;
+    char *reason; /**< NULL = none given */
+    int64_t created_at_us;
+};
+/** @brief All, by table and seq. @param ret_items owned array of owned records. */
+RKY_MUST_CHECK int rky_ledger_tombstones(struct rky_ledger *ledger,
+                                         struct rky_tombstone **ret_items, size_t *ret_count,
+                                         struct rky_error *err);
+void rky_tombstones_free(struct rky_tombstone *items, size_t count);
 
 /* --- check history --------------------------------------------------------------------------- */
 
@@ -219,6 +319,12 @@ RKY_MUST_CHECK int rky_ledger_job_by_key(struct rky_ledger *ledger, const char *
  *         returned: a recorded result never changes. */
 RKY_MUST_CHECK int rky_ledger_job_put(struct rky_ledger *ledger,
                                       const struct rky_job_record *record, struct rky_error *err);
+/** @brief Replace a recorded result that nobody has seen: its upload ended otherwise than it says,
+ *         and it is put right before it is published. The only exception to "never changes".
+ *  @return 0; RKY_ERR_NOT_FOUND. */
+RKY_MUST_CHECK int rky_ledger_job_rewrite(struct rky_ledger *ledger, const char *job_id,
+                                          const char *status, const char *result_json,
+                                          const char *events_json, struct rky_error *err);
 
 /* --- plans ----------------------------------------------------------------------------------- */
 
@@ -251,6 +357,18 @@ RKY_MUST_CHECK int rky_ledger_audit(struct rky_ledger *ledger, const char *actio
                                     const char *subject, const char *old_value,
                                     const char *new_value, const char *actor,
                                     struct rky_error *err);
+
+struct rky_audit_record {
+    int64_t at_us;
+    char *action;
+    char *subject, *old_value, *new_value, *actor; /**< NULL where SQL has NULL */
+};
+/** @brief The newest @p limit entries, newest first. @param ret_items owned array of owned records.
+ */
+RKY_MUST_CHECK int rky_ledger_audit_list(struct rky_ledger *ledger, size_t limit,
+                                         struct rky_audit_record **ret_items, size_t *ret_count,
+                                         struct rky_error *err);
+void rky_audit_records_free(struct rky_audit_record *items, size_t count);
 
 /** Numbers of newest records to keep; 0 = no limit of that kind. `jobs` holds for runs and the
  *  audit trail, too; `history` is per table. Plans go a day after they expired. */

@@ -24,6 +24,7 @@ enum rky_sql {
     RKY_SQL_BEGIN_WRITE,
     RKY_SQL_COMMIT,
     RKY_SQL_META_GET,
+    RKY_SQL_META_VERSION,
     RKY_SQL_META_CREATE,
     RKY_SQL_META_LINEAGE,
     RKY_SQL_META_FENCE,
@@ -35,6 +36,7 @@ enum rky_sql {
     RKY_SQL_TOMBSTONE_GET,
     RKY_SQL_TOMBSTONE_PUT,
     RKY_SQL_TOMBSTONE_SWEEP,
+    RKY_SQL_TOMBSTONES,
     RKY_SQL_COUNTED_GET,
     RKY_SQL_COUNTED_ADD,
     RKY_SQL_COUNTED_ALL,
@@ -51,10 +53,12 @@ enum rky_sql {
     RKY_SQL_JOB_GET,
     RKY_SQL_JOB_BY_KEY,
     RKY_SQL_JOB_PUT,
+    RKY_SQL_JOB_REWRITE,
     RKY_SQL_PLAN_PUT,
     RKY_SQL_PLAN_GET,
     RKY_SQL_PLAN_APPLIED,
     RKY_SQL_AUDIT_ADD,
+    RKY_SQL_AUDIT_LIST,
     RKY_SQL_JOBS_ENDS,
     RKY_SQL_JOBS_SWEEP,
     RKY_SQL_JOBS_SWEEP_OLD,
@@ -79,6 +83,7 @@ struct rky_ledger {
     char *file; /**< what SQLite opens: never a URI, never ":memory:" */
     char *namespace_;
     enum rky_ledger_mode mode;
+    bool private_copy;
     struct rky_clock *clock;
     struct rky_log *log;
     sqlite3 *db;
@@ -86,7 +91,25 @@ struct rky_ledger {
     struct rky_file_lock lock;               /**< opened at first use, fd -1 before */
     struct rky_counted *counted;
     size_t counted_count, counted_capacity;
+    /** sqlite3_total_changes64() when the open transaction began, or at its last bump: the content
+     *  that the write id names. */
+    int64_t named_changes;
 };
+
+/* --- sqlite_file.c ------------------------------------------------------------------------------
+ */
+
+enum { RKY_SQLITE_HEADER_BYTES = 100 };
+/** @brief What is wrong with the first 100 bytes of an SQLite file of @p length bytes that stands
+ *         alone: magic, page size, size, rollback mode, UTF-8. @return static text, NULL = good. */
+const char *rky_sqlite_header_fault(const unsigned char *header, int64_t length);
+/** @brief user_version and application_id of such a header. */
+int64_t rky_sqlite_header_user_version(const unsigned char *header);
+int64_t rky_sqlite_header_application_id(const unsigned char *header);
+/** @brief Make sure that nothing stored in the file runs. @return SQLite's code. */
+int rky_sqlite_harden(sqlite3 *db);
+/** @brief The name under which SQLite opens exactly @p path. @return owned or NULL. */
+char *rky_sqlite_file_name(const char *path);
 
 /* --- connect.c, schema.c ---------------------------------------------------------------------- */
 
@@ -109,6 +132,14 @@ RKY_MUST_CHECK int rky_ledger_header_read(struct rky_ledger *ledger,
                                           struct rky_error *err);
 /** @brief Nothing was ever written: no tables, no marks of anybody. */
 bool rky_ledger_header_fresh(const struct rky_ledger_header *header);
+/** @brief quick_check of every page. A page that cannot be read is RKY_ERR_IO, not damage. */
+RKY_MUST_CHECK int rky_ledger_check_pages(struct rky_ledger *ledger, struct rky_error *err);
+/** @brief Record that the file is of a newer schema / of another namespace.
+ *  @return RKY_ERR_STATE_FILE. */
+int rky_ledger_fail_newer(struct rky_ledger *ledger, int64_t version, struct rky_error *err);
+int rky_ledger_fail_namespace(struct rky_ledger *ledger, const char *found, struct rky_error *err);
+/** @brief SQL of the migration from schema version @p from to the next. */
+const char *rky_ledger_migration(int64_t from);
 /** @brief Bring a fresh or older file to RKY_LEDGER_SCHEMA_VERSION in one transaction. The caller
  *         holds the lock. */
 RKY_MUST_CHECK int rky_ledger_migrate(struct rky_ledger *ledger,
@@ -137,6 +168,8 @@ bool rky_query_row(struct rky_query *query);
 char *rky_query_get_text(struct rky_query *query, int column);
 /** @brief Text of a column into a buffer; what does not fit is damage of the file. */
 void rky_query_copy_text(struct rky_query *query, int column, char *ret_text, size_t size);
+/** @brief Columns of the result: fewer than the statement's when the file is of an older schema. */
+int rky_query_columns(const struct rky_query *query);
 int64_t rky_query_get_int(const struct rky_query *query, int column);
 /** @brief End the query. @param doing for the message: "read the watermarks". @return 0 or the
  *         first failure. */
@@ -147,6 +180,8 @@ RKY_MUST_CHECK int rky_query_run(struct rky_query *query, const char *doing, str
 /** @brief Run SQL text that is used once per connection. */
 RKY_MUST_CHECK int rky_ledger_exec(struct rky_ledger *ledger, const char *sql, const char *doing,
                                    struct rky_error *err);
+/** @brief The write id names the content of the open transaction as it is now. */
+void rky_ledger_named(struct rky_ledger *ledger);
 /** @brief Run a cached BEGIN or COMMIT. @return SQLite's code. */
 int rky_ledger_control(struct rky_ledger *ledger, enum rky_sql which);
 /** @brief Translate SQLite's code of a failed call. @return the project's code. */

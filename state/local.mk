@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += state/librkystate.la
 state_librkystate_la_SOURCES = state/ledger.h state/ledger_internal.h state/ledger.c \
 	state/connect.c state/schema.c state/query.c state/statements.c state/meta.c \
 	state/watermarks.c state/history.c state/runs.c state/jobs.c state/plans.c state/retention.c \
-	state/process.c
+	state/process.c state/sqlite_file.c state/audit.c state/image.c state/verify.c
 state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS) \
 	$(HIREDIS_CFLAGS) $(ZSTD_CFLAGS) $(OPENSSL_CFLAGS)
 
@@ -12,7 +12,9 @@ state_librkystate_la_SOURCES += state/snapshot.h state/remote.h state/remote_s3.
 	state/lease.h state/outcome.h state/store.h state/workspace.h state/sync.h
 
 # The Valkey client, its remote driver, and leases.
-state_librkystate_la_SOURCES += state/valkey_classify.c
+state_librkystate_la_SOURCES += state/valkey_classify.c state/valkey_internal.h state/valkey_url.c \
+	state/valkey_resolve.c state/valkey_socket.c state/valkey_tls.c state/valkey_stream.c \
+	state/valkey_reader.c state/valkey_connection.c state/valkey.c state/valkey_listen.c
 
 # S3.
 state_librkystate_la_SOURCES += state/s3_internal.h state/remote_s3.c state/s3_address.c \
@@ -22,10 +24,13 @@ state_librkystate_la_SOURCES += state/s3_internal.h state/remote_s3.c state/s3_a
 state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remote_memory.h
 
 # Migrations are compiled in as C strings, one line of SQL per line of C.
+MIGRATIONS = state/sql/0001-ledger.inc state/sql/0002-remote.inc
+sql_to_c = $(MKDIR_P) $(@D) && $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/'
 state/sql/0001-ledger.inc: state/sql/0001-ledger.sql
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' \
-		$(srcdir)/state/sql/0001-ledger.sql > $@-t && mv $@-t $@
-$(am_state_librkystate_la_OBJECTS): state/sql/0001-ledger.inc
-BUILT_SOURCES += state/sql/0001-ledger.inc
-CLEANFILES += state/sql/0001-ledger.inc
-EXTRA_DIST += state/sql/0001-ledger.sql
+	$(AM_V_GEN)$(sql_to_c) $(srcdir)/state/sql/0001-ledger.sql > $@-t && mv $@-t $@
+state/sql/0002-remote.inc: state/sql/0002-remote.sql
+	$(AM_V_GEN)$(sql_to_c) $(srcdir)/state/sql/0002-remote.sql > $@-t && mv $@-t $@
+$(am_state_librkystate_la_OBJECTS): $(MIGRATIONS)
+BUILT_SOURCES += $(MIGRATIONS)
+CLEANFILES += $(MIGRATIONS)
+EXTRA_DIST += state/sql/0001-ledger.sql state/sql/0002-remote.sql

@@ -81,6 +81,7 @@ static int translate(struct rky_ledger *ledger, int sqlite_code, const char *doi
         return RKY_ERR_STATE_FILE;
     case SQLITE_FORMAT:
         return rky_ledger_fail_damaged(ledger, "a value is not of the expected form", err);
+    case SQLITE_TOOBIG: /* beyond what a ledger holds */
     case SQLITE_CORRUPT:
     case SQLITE_ERROR: /* our own SQL is sound, so a table or column is missing in the file */
         return rky_ledger_fail_damaged(ledger, sqlite3_errmsg(ledger->db), err);
@@ -196,6 +197,11 @@ void rky_query_copy_text(struct rky_query *query, int column, char *ret_text, si
         query->rc = SQLITE_FORMAT;
     else
         memcpy(ret_text, text, length + 1);
+}
+
+int rky_query_columns(const struct rky_query *query)
+{
+    return query->rc == SQLITE_OK ? sqlite3_data_count(query->stmt) : 0;
 }
 
 int64_t rky_query_get_int(const struct rky_query *query, int column)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit trail, and what is forgotten when: jobs by number and age, runs and audit by number,
+ * What is forgotten when: jobs by number and age, runs and audit by number,
  * plans some time after they expired, row counts by number per table. Watermarks and tombstones
  * are never swept.
  *
@@ -24,20 +24,6 @@
 #define AGE_SLACK_US HOUR_US
 /* How long an expired plan is kept, so that applying it is answered with what is wrong with it. */
 #define PLAN_KEEP_US DAY_US
-
-int rky_ledger_audit(struct rky_ledger *ledger, const char *action, const char *subject,
-                     const char *old_value, const char *new_value, const char *actor,
-                     struct rky_error *err)
-{
-    struct rky_query query = rky_query_start(ledger, RKY_SQL_AUDIT_ADD);
-    rky_query_int(&query, ledger->clock->wall_us(ledger->clock));
-    rky_query_text(&query, action);
-    rky_query_text(&query, subject);
-    rky_query_text(&query, old_value);
-    rky_query_text(&query, new_value);
-    rky_query_text(&query, actor);
-    return rky_query_run(&query, "write the audit trail", err);
-}
 
 static int64_t slack_rows(int64_t limit)
 {

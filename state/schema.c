@@ -20,9 +20,17 @@
 static const char *const MIGRATIONS[] = {
 #include "state/sql/0001-ledger.inc"
     ,
+#include "state/sql/0002-remote.inc"
+    ,
 };
 _Static_assert(sizeof(MIGRATIONS) / sizeof(MIGRATIONS[0]) == RKY_LEDGER_SCHEMA_VERSION,
                "each schema version has its migration");
+
+const char *rky_ledger_migration(int64_t from)
+{
+    RKY_ASSERT(from >= 0 && from < RKY_LEDGER_SCHEMA_VERSION);
+    return MIGRATIONS[from];
+}
 
 static int read_number(struct rky_ledger *ledger, const char *sql, int64_t *ret_number,
                        struct rky_error *err)
@@ -84,6 +92,10 @@ int rky_ledger_migrate(struct rky_ledger *ledger, const struct rky_ledger_header
         rc = create_meta(ledger, err);
     if (rc == 0)
         rc = rky_ledger_exec(ledger, marks, "mark the schema version", err);
+    /* A migration changes how the content is stored and not what it says, alike in every program
+     * that reads it: the write id stays. */
+    if (rc == 0)
+        rky_ledger_named(ledger);
     if (rc == 0)
         rc = rky_ledger_commit(ledger, err);
     if (rc != 0) {

@@ -27,14 +27,18 @@ static const char *const SQL[RKY_SQL_COUNT] = {
     [RKY_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [RKY_SQL_COMMIT] = "COMMIT",
 
-    [RKY_SQL_META_GET] =
-        "SELECT namespace, lineage, generation, write_id, fence FROM meta WHERE id = 1",
+    /* All columns, in the order of the migrations: a reader does not migrate an older file, which
+     * has fewer of them. */
+    [RKY_SQL_META_GET] = "SELECT * FROM meta WHERE id = 1",
+    [RKY_SQL_META_VERSION] = "UPDATE meta SET generation = ?1, ancestors = ?2 WHERE id = 1",
     [RKY_SQL_META_CREATE] =
         "INSERT INTO meta (id, namespace, lineage, generation, write_id, fence) "
         "VALUES (1, ?1, ?2, 0, ?3, 0)",
     [RKY_SQL_META_LINEAGE] = "UPDATE meta SET lineage = ?1 WHERE id = 1",
     [RKY_SQL_META_FENCE] = "UPDATE meta SET fence = ?1 WHERE id = 1 AND fence < ?1",
-    [RKY_SQL_META_BUMP] = "UPDATE meta SET generation = generation + 1, write_id = ?1 "
+    /* 591: sixteen ids of 36 characters and a space between each two. */
+    [RKY_SQL_META_BUMP] = "UPDATE meta SET generation = generation + 1, write_id = ?1, "
+                          "ancestors = substr(rtrim(write_id || ' ' || ancestors), 1, 591) "
                           "WHERE id = 1 RETURNING generation",
 
     [RKY_SQL_WATERMARK_GET] = "SELECT " WATERMARK_COLUMNS " FROM watermarks WHERE table_name = ?1",
@@ -50,6 +54,9 @@ static const char *const SQL[RKY_SQL_COUNT] = {
     [RKY_SQL_TOMBSTONE_PUT] = "INSERT INTO tombstones (table_name, seq, reason, created_at) "
                               "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (table_name, seq) DO NOTHING",
     [RKY_SQL_TOMBSTONE_SWEEP] = "DELETE FROM tombstones WHERE table_name = ?1 AND seq <= ?2",
+
+    [RKY_SQL_TOMBSTONES] =
+        "SELECT table_name, seq, reason, created_at FROM tombstones ORDER BY table_name, seq",
 
     [RKY_SQL_COUNTED_GET] = "SELECT id FROM counted_tables WHERE table_name = ?1",
     [RKY_SQL_COUNTED_ADD] = "INSERT INTO counted_tables (table_name) VALUES (?1) RETURNING id",
@@ -93,6 +100,8 @@ static const char *const SQL[RKY_SQL_COUNT] = {
     [RKY_SQL_JOB_PUT] = "INSERT INTO jobs (" JOB_COLUMNS ") "
                         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
                         "ON CONFLICT (job_id) DO NOTHING",
+    [RKY_SQL_JOB_REWRITE] =
+        "UPDATE jobs SET status = ?2, result = ?3, events = ?4 WHERE job_id = ?1",
 
     [RKY_SQL_PLAN_PUT] =
         "INSERT INTO plans (plan_id, pipeline, payload, display, created_at, expires_at) "
@@ -106,6 +115,8 @@ static const char *const SQL[RKY_SQL_COUNT] = {
 
     [RKY_SQL_AUDIT_ADD] = "INSERT INTO audit (at, action, subject, old_value, new_value, actor) "
                           "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [RKY_SQL_AUDIT_LIST] = "SELECT at, action, subject, old_value, new_value, actor FROM audit "
+                           "ORDER BY seq DESC LIMIT ?1",
 
     /* Two look-ups at the ends of the key, not max() and min() in one, which scans. */
     [RKY_SQL_JOBS_ENDS] = "SELECT (SELECT min(seq) FROM jobs), (SELECT max(seq) FROM jobs), "

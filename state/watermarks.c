@@ -149,3 +149,39 @@ int rky_ledger_tombstone_sweep(struct rky_ledger *ledger, const char *table, int
     rky_query_int(&query, seq);
     return rky_query_run(&query, "forget a tombstone", err);
 }
+
+void rky_tombstones_free(struct rky_tombstone *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        rky_free(items[i].table);
+        rky_free(items[i].reason);
+    }
+    rky_free(items);
+}
+
+int rky_ledger_tombstones(struct rky_ledger *ledger, struct rky_tombstone **ret_items,
+                          size_t *ret_count, struct rky_error *err)
+{
+    struct rky_tombstone *items = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    int rc = 0;
+    struct rky_query query = rky_query_start(ledger, RKY_SQL_TOMBSTONES);
+    while (rc == 0 && rky_query_row(&query)) {
+        rc = rky_array_reserve(&items, &capacity, count + 1, sizeof(*items), err);
+        if (rc == 0)
+            items[count++] = (struct rky_tombstone){.table = rky_query_get_text(&query, 0),
+                                                    .seq = rky_query_get_int(&query, 1),
+                                                    .reason = rky_query_get_text(&query, 2),
+                                                    .created_at_us = rky_query_get_int(&query, 3)};
+    }
+    int finish_rc = rky_query_finish(&query, "read the tombstones", err);
+    rc = rc != 0 ? rc : finish_rc;
+    if (rc != 0) {
+        rky_tombstones_free(items, count);
+        return rc;
+    }
+    *ret_items = items;
+    *ret_count = count;
+    return 0;
+}

@@ -363,6 +363,7 @@ static int use_all(struct rky_error *err)
     char *text = NULL;
     char *findings = NULL;
     size_t item_count = 0, run_count = 0, point_count = 0;
+    int64_t generation = 0;
     struct rky_job_record words = kit_job("payload", "display", "shop");
     memset(plan.plan_id, 'a', RKY_SHA256_HEX - 1);
     plan.payload = words.job_id;
@@ -383,6 +384,8 @@ static int use_all(struct rky_error *err)
             rky_ledger_count_add(ledger, "t", "run-1", 5, NOON_US, true, "[{\"kind\":\"x\"}]", err);
     if (rc == 0)
         rc = rky_ledger_audit(ledger, "state set", "t", "1", "2", "me", err);
+    if (rc == 0)
+        rc = rky_ledger_bump(ledger, &generation, err);
     if (rc == 0)
         rc = rky_ledger_commit(ledger, err);
     if (rc == 0)

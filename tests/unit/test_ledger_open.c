@@ -169,7 +169,7 @@ START_TEST(test_newer_file_names_both_versions)
 {
     create();
     kit_sql(path, "PRAGMA user_version = 7");
-    assert_refused("has schema version 7, this program knows versions up to 1");
+    assert_refused("has schema version 7, this program knows versions up to 2");
     struct rky_error err = kit_open_error(path, "acme", RKY_LEDGER_READ, RKY_ERR_STATE_FILE);
     ck_assert_ptr_nonnull(strstr(err.hint, "upgrade"));
 }
