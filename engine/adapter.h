@@ -136,6 +136,10 @@ struct rky_claim {
     const char *lineage;          /**< written with the claim when the row has none */
     int64_t token;                /**< in: wanted; out: max(wanted, row + 1) */
     char claim_id[RKY_UUID_TEXT]; /**< random, chosen by the caller */
+    /** The row's token is at or above the wanted one: asked before the greater one commits. A
+     *  failure rolls the claim back. NULL = nobody to ask. */
+    int (*raise)(void *context, int64_t token, struct rky_error *err);
+    void *raise_context;
 };
 
 /* --- copying one table -------------------------------------------------------------------------
@@ -280,6 +284,10 @@ struct rky_adapter_ops {
     /** One short transaction: token := max(wanted, row + 1), our claim id, lineage when the row had
      *  none. Creates the metadata tables. On success claim->token is what was written. */
     int (*claim)(struct rky_session *session, struct rky_claim *claim, struct rky_error *err);
+    /** Replace the lineage of the claim's fence row (state adopt). Own short transaction, under the
+     *  claim. */
+    int (*set_lineage)(struct rky_session *session, const struct rky_claim *claim,
+                       const char *lineage, struct rky_error *err);
     /** RKY_ERR_FENCED unless token and claim_id in the target still equal the claim. */
     int (*claim_check)(struct rky_session *session, const struct rky_claim *claim,
                        struct rky_error *err);

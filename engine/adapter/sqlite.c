@@ -248,6 +248,7 @@ const struct rky_adapter_ops rky_sqlite_ops = {
     .read_commits = rky_sqlite_read_commits,
     .has_rows = rky_sqlite_has_rows,
     .claim = rky_sqlite_claim,
+    .set_lineage = rky_sqlite_set_lineage,
     .claim_check = rky_sqlite_claim_check,
     .copy = rky_sqlite_copy,
     .write_mark = rky_sqlite_write_mark,

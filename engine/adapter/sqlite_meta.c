@@ -191,9 +191,13 @@ int rky_sqlite_claim(struct rky_session *base, struct rky_claim *claim, struct r
     if (rc == RKY_OK)
         rc = fence_row(session, claim->namespace_, &fence, err);
     if (rc == RKY_OK) {
-        if (fence.present && fence.token >= wanted.token)
+        if (fence.present && fence.token >= wanted.token) {
             wanted.token = fence.token + 1;
-        rc = write_fence(session, &wanted, err);
+            if (wanted.raise != NULL)
+                rc = wanted.raise(wanted.raise_context, wanted.token, err);
+        }
+        if (rc == RKY_OK)
+            rc = write_fence(session, &wanted, err);
     }
     if (rc != RKY_OK) {
         rky_sqlite_rollback(session);
@@ -208,6 +212,33 @@ int rky_sqlite_claim(struct rky_session *base, struct rky_claim *claim, struct r
     rky_fault_point("claim.after_commit");
     claim->token = wanted.token;
     return RKY_OK;
+}
+
+int rky_sqlite_set_lineage(struct rky_session *base, const struct rky_claim *claim,
+                           const char *lineage, struct rky_error *err)
+{
+    struct rky_sqlite_session *session = (struct rky_sqlite_session *)base;
+    sqlite3_stmt *statement = NULL;
+    rky_sqlite_detach(session);
+    int rc = rky_sqlite_begin(session, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_demand_claim(session, claim, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_prepare(session,
+                                "UPDATE main._rocky_fence SET lineage = ?1 WHERE namespace = ?2",
+                                &statement, err);
+    if (rc == RKY_OK) {
+        rky_sqlite_bind_text(statement, 1, lineage);
+        rky_sqlite_bind_text(statement, 2, claim->namespace_);
+        rc = rky_sqlite_step(session, statement, "write the lineage", err);
+        rc = rc < 0 ? rc : RKY_OK;
+    }
+    (void)sqlite3_finalize(statement);
+    if (rc != RKY_OK) {
+        rky_sqlite_rollback(session);
+        return rc;
+    }
+    return rky_sqlite_commit(session, err);
 }
 
 /* --- watermarks ------------------------------------------------------------------------------- */

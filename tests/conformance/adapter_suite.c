@@ -200,6 +200,31 @@ START_TEST(a_claim_raises_the_token_and_keeps_the_lineage)
 }
 END_TEST
 
+START_TEST(a_lineage_is_replaced_under_the_claim_and_only_there)
+{
+    struct adapter_world world;
+    struct rky_error err = {0};
+    struct rky_fence fence = {0};
+    static const char adopted[] = "22222222-2222-4222-8222-222222222222";
+    adapter_world_open(&world, fixture, 2000);
+    adapter_ok(world.ops->set_lineage(world.session, &world.claim, adopted, &err), err);
+    adapter_ok(world.ops->read_fence(world.session, world.claim.namespace_, &fence, &err), err);
+    ck_assert_str_eq(fence.lineage, adopted);
+    ck_assert_int_eq(fence.token, world.claim.token);
+
+    struct rky_claim rival = world.claim;
+    rky_uuid_v4(rival.claim_id);
+    adapter_ok(world.ops->claim(world.session, &rival, &err), err);
+    ck_assert_int_eq(world.ops->set_lineage(world.session, &world.claim,
+                                            "33333333-3333-4333-8333-333333333333", &err),
+                     RKY_ERR_FENCED);
+    rky_error_clear(&err);
+    adapter_ok(world.ops->read_fence(world.session, world.claim.namespace_, &fence, &err), err);
+    ck_assert_str_eq(fence.lineage, adopted);
+    adapter_world_close(&world);
+}
+END_TEST
+
 START_TEST(a_claim_is_ours_only_while_token_and_id_are_equal)
 {
     struct adapter_world world;
@@ -922,6 +947,7 @@ void adapter_suite_add(Suite *suite, const struct adapter_fixture *of)
     tcase_add_test(tcase, a_session_does_not_create_unless_told);
     tcase_add_test(tcase, facts_count_rows_window_nulls_and_future);
     tcase_add_test(tcase, a_claim_raises_the_token_and_keeps_the_lineage);
+    tcase_add_test(tcase, a_lineage_is_replaced_under_the_claim_and_only_there);
     tcase_add_test(tcase, a_claim_is_ours_only_while_token_and_id_are_equal);
     tcase_add_test(tcase, a_copy_after_a_foreign_claim_is_fenced_and_writes_nothing);
     tcase_add_test(tcase, a_copy_on_an_edited_watermark_is_a_conflict_and_writes_nothing);
