@@ -50,7 +50,7 @@ void rky_credentials_free(struct rky_credentials *credentials);
  * @param ret_keys a copy, released by the caller.
  * @return 0; RKY_ERR_AUTH (class "no_credentials" when no provider is configured, else
  *         "credentials_refused"), naming each provider that was looked at and why it gave nothing;
- *         RKY_ERR_CONNECTION (class "credentials_unavailable", transient).
+ *         RKY_ERR_CONNECTION (class "credentials_unavailable", transient); RKY_ERR_NOMEM.
  */
 RKY_MUST_CHECK int rky_credentials_get(struct rky_credentials *credentials,
                                        struct rky_transfer *transfer, struct rky_aws_keys *ret_keys,

@@ -367,8 +367,10 @@ int rky_http_call(struct rky_http *http, const struct rky_http_request *request,
     exchange.timeout_ms = rky_deadline_left_ms(&request->deadline);
     if (exchange.timeout_ms > LONGEST_TIMEOUT_MS)
         exchange.timeout_ms = LONGEST_TIMEOUT_MS;
-    exchange.connect_ms = http->connect_timeout_ms < exchange.timeout_ms ? http->connect_timeout_ms
-                                                                         : exchange.timeout_ms;
+    exchange.connect_ms =
+        request->connect_timeout_ms > 0 ? request->connect_timeout_ms : http->connect_timeout_ms;
+    if (exchange.connect_ms > exchange.timeout_ms)
+        exchange.connect_ms = exchange.timeout_ms;
     int rc = refuse(&exchange, ret_attempt, err);
     if (rc != 0)
         return rc;

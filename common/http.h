@@ -48,6 +48,7 @@ struct rky_http_request {
     size_t body_length;
     size_t response_limit; /**< a longer body is an error; 0 = 1 MiB */
     struct rky_deadline deadline;
+    int64_t connect_timeout_ms; /**< 0 = the client's */
 };
 
 /** Zero before; release with rky_http_response_done() also after a failure. */

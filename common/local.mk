@@ -24,5 +24,8 @@ common_librkycommon_la_SOURCES += \
 common_librkycommon_la_SOURCES += common/guard.h common/breaker.h common/http.h common/sigv4.h \
 	common/credentials.h
 common_librkycommon_la_SOURCES += common/http.c common/http_curl.c common/http_curl.h \
-	common/http_fault.c common/http_internal.h common/http_response.c common/sigv4.c
+	common/http_fault.c common/http_internal.h common/http_response.c common/sigv4.c \
+	common/credentials.c common/credentials_internal.h common/credentials_provider.c \
+	common/credentials_env.c common/credentials_web_identity.c common/credentials_profile.c \
+	common/credentials_container.c common/credentials_instance.c
 common_librkycommon_la_SOURCES += common/guard.c common/backoff.c common/breaker.c
