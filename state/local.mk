@@ -8,20 +8,25 @@ state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS
 	$(HIREDIS_CFLAGS) $(ZSTD_CFLAGS) $(OPENSSL_CFLAGS)
 
 # State that survives the machine.
-state_librkystate_la_SOURCES += state/snapshot.h state/remote.h state/remote_s3.h state/valkey.h \
+state_librkystate_la_SOURCES += state/snapshot.h state/snapshot_internal.h \
+	state/snapshot_header.c state/snapshot_crypt.c state/snapshot_encode.c state/snapshot_decode.c \
+	state/remote.h state/remote_s3.h state/valkey.h \
 	state/lease.h state/outcome.h state/store.h state/workspace.h state/sync.h
 
 # The Valkey client, its remote driver, and leases.
 state_librkystate_la_SOURCES += state/valkey_classify.c state/valkey_internal.h state/valkey_url.c \
 	state/valkey_resolve.c state/valkey_socket.c state/valkey_tls.c state/valkey_stream.c \
-	state/valkey_reader.c state/valkey_connection.c state/valkey.c state/valkey_listen.c
+	state/valkey_reader.c state/valkey_connection.c state/valkey.c state/valkey_listen.c \
+	state/valkey_frame.h state/valkey_frame.c state/remote_valkey.c state/remote_valkey_list.c
 
 # S3.
 state_librkystate_la_SOURCES += state/s3_internal.h state/remote_s3.c state/s3_address.c \
 	state/s3_classify.c state/s3_explain.c state/s3_list.c state/s3_metadata.c \
 	state/s3_multipart.c state/s3_request.c state/s3_xml.c
 
-state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remote_memory.h
+state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remote_memory.h \
+	state/remote_guarded.c state/remote_commit.c state/remote_commit.h state/remote_tiered.c \
+	state/outcome.c
 
 # Migrations are compiled in as C strings, one line of SQL per line of C.
 MIGRATIONS = state/sql/0001-ledger.inc state/sql/0002-remote.inc

@@ -214,4 +214,9 @@ int rky_valkey_refused(const struct rky_valkey *valkey, const char *error_reply,
 void rky_valkey_listen(struct rky_valkey *valkey, const char *channel, int64_t wait_ms,
                        const _Atomic bool *stop, bool (*ready)(void *context), void *context);
 
+/** @brief All objects whose key begins like this, by the rest of their keys. */
+RKY_MUST_CHECK int rky_valkey_list(struct rky_valkey *valkey, const char *key_prefix,
+                                   struct rky_transfer *transfer, struct rky_remote_list *ret_list,
+                                   struct rky_error *err);
+
 #endif
