@@ -34,6 +34,8 @@ struct rky_attempt {
     enum rky_retry retry;
     bool counts;            /**< for the breaker */
     int64_t retry_after_ms; /**< what the server asked for, 0 = nothing */
+    bool unapplied; /**< certain that a write did not take effect: nothing was sent, or the server
+                       refused it before it looked; false = nobody knows */
 };
 
 /** Retries that a whole run may still make, over all its transfers. Shared by threads. */
