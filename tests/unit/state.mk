@@ -36,3 +36,10 @@ tests_golden_ledger_v1_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_golden_ledger_v1_LDADD = $(STATE_LIBS)
 CLEANFILES += tests/golden/ledger-v1
 EXTRA_DIST += tests/golden/ledger-v1.db
+
+# Snapshots.
+SNAPSHOT_TEST_KIT = tests/unit/snapshot_kit.c tests/unit/snapshot_kit.h $(LEDGER_TEST_KIT)
+check_PROGRAMS += tests/unit/test_snapshot
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c $(SNAPSHOT_TEST_KIT)
+tests_unit_test_snapshot_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_snapshot_LDADD = $(LEDGER_TEST_LDADD)
