@@ -3,7 +3,8 @@ noinst_LTLIBRARIES += state/librkystate.la
 state_librkystate_la_SOURCES = state/ledger.h state/ledger_internal.h state/ledger.c \
 	state/connect.c state/schema.c state/query.c state/statements.c state/meta.c \
 	state/watermarks.c state/history.c state/runs.c state/jobs.c state/plans.c state/retention.c \
-	state/process.c state/sqlite_file.c state/audit.c state/image.c state/verify.c
+	state/process.c state/sqlite_file.c state/audit.c state/image.c state/verify.c \
+	state/merge.c state/merge_counts.c
 state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS) \
 	$(HIREDIS_CFLAGS) $(ZSTD_CFLAGS) $(OPENSSL_CFLAGS)
 
@@ -17,7 +18,9 @@ state_librkystate_la_SOURCES += state/snapshot.h state/snapshot_internal.h \
 state_librkystate_la_SOURCES += state/valkey_classify.c state/valkey_internal.h state/valkey_url.c \
 	state/valkey_resolve.c state/valkey_socket.c state/valkey_tls.c state/valkey_stream.c \
 	state/valkey_reader.c state/valkey_connection.c state/valkey.c state/valkey_listen.c \
-	state/valkey_frame.h state/valkey_frame.c state/remote_valkey.c state/remote_valkey_list.c
+	state/valkey_frame.h state/valkey_frame.c state/remote_valkey.c state/remote_valkey_list.c \
+	state/lease_internal.h state/lease.c state/lease_valkey.c state/lease_memory.c state/lease_s3.c \
+	state/leases.c state/lease_renewer.c
 
 # S3.
 state_librkystate_la_SOURCES += state/s3_internal.h state/remote_s3.c state/s3_address.c \
@@ -27,6 +30,9 @@ state_librkystate_la_SOURCES += state/s3_internal.h state/remote_s3.c state/s3_a
 state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remote_memory.h \
 	state/remote_guarded.c state/remote_commit.c state/remote_commit.h state/remote_tiered.c \
 	state/outcome.c
+
+state_librkystate_la_SOURCES += state/store.c state/workspace.c state/sync_internal.h state/sync.c \
+	state/sync_download.c state/sync_merge.c state/sync_upload.c state/sync_versions.c
 
 # Migrations are compiled in as C strings, one line of SQL per line of C.
 MIGRATIONS = state/sql/0001-ledger.inc state/sql/0002-remote.inc
