@@ -1,2 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The guard of remote services, and what follows from how a transfer ended.
+check_PROGRAMS += tests/unit/test_breaker tests/unit/test_guard
+tests_unit_test_breaker_SOURCES = tests/unit/test_breaker.c
+tests_unit_test_breaker_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_breaker_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
+tests_unit_test_guard_SOURCES = tests/unit/test_guard.c
+tests_unit_test_guard_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_guard_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
