@@ -39,6 +39,7 @@ include tests/unit/engine.mk
 include tests/unit/worker.mk
 include tests/conformance/adapter.mk
 include tests/conformance/remote.mk
+include tests/conformance/s3.mk
 include tests/conformance/transport.mk
 endif
 include tests/lint/local.mk

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-tests_kit_librkytestkit_la_SOURCES += tests/kit/kafka_server.c tests/kit/kafka_server.h
+tests_kit_librkytestkit_la_SOURCES += tests/kit/kafka_server.c tests/kit/kafka_server.h \
+	tests/kit/run_script.c tests/kit/run_script.h
 tests_kit_librkytestkit_la_CPPFLAGS += -DRKY_TOP_SRCDIR='"$(abs_top_srcdir)"'
 
 TRANSPORT_SUITE = tests/conformance/transport_suite.c tests/conformance/transport_suite.h

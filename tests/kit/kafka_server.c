@@ -11,29 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/kit/check_main.h"
+#include "tests/kit/run_script.h"
 
-#define UNAVAILABLE 77
 #define BOOTSTRAP_VARIABLE "ROCKY_TEST_KAFKA"
 
-/* Runs the script; its first line of output and its exit status. */
 static int run_script(const char *arguments, char *ret_line, size_t size)
 {
-    const char *top = getenv("top_srcdir");
-    char command[8800];
-    (void)snprintf(command, sizeof(command), "exec bash '%s/tests/kit/kafka/kafka.sh' %s",
-                   top != NULL ? top : RKY_TOP_SRCDIR, arguments);
-    FILE *output = popen(command, "r"); /* NOLINT: the test's own command line */
-    if (output == NULL)
-        return 1;
-    if (fgets(ret_line, (int)size, output) == NULL)
-        ret_line[0] = '\0';
+    int status = rky_run_script("kafka/kafka.sh", arguments, ret_line, size);
     ret_line[strcspn(ret_line, "\n")] = '\0';
-    int status = pclose(output);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    return status;
 }
 
 static int start(struct rky_kafka_server *server, const char *name)
@@ -63,7 +52,7 @@ int rky_kafka_main(Suite *(*make_suite)(void))
     if (own) {
         int status = start(&server, "kafka");
         const char *required = getenv("ROCKY_REQUIRE_SERVERS");
-        if (status == UNAVAILABLE && (required == NULL || strcmp(required, "1") != 0)) {
+        if (status == RKY_SCRIPT_UNAVAILABLE && (required == NULL || strcmp(required, "1") != 0)) {
             (void)puts("1..0 # SKIP Apache Kafka is not available (./bootstrap --test-deps)");
             return 0;
         }

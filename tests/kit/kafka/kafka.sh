@@ -13,6 +13,8 @@ version=4.3.1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${ROCKY_TEST_CACHE:-${HOME:-/tmp}/.cache/rocky-tests}/kafka-$version
 cluster_id=cm9ja3ktd29ya2Vycw
+# shellcheck source=tests/kit/process.sh
+. "$here/../process.sh"
 ready_mark='Kafka Server started'
 start_timeout_ms=60000
 
@@ -44,11 +46,6 @@ unavailable() {
 fail() {
     echo "kafka.sh: $1" >&2
     exit 1
-}
-
-now_ms() {
-    local t=${EPOCHREALTIME/[.,]/}
-    echo $((t / 1000))
 }
 
 # Names what the warmed-up state was made from: another pom, script or JVM makes it again.
@@ -106,21 +103,6 @@ jvm() { # CLASS-ARCHIVE-OPTION MAIN ARGS...
         options+=("-Dorg.slf4j.simpleLogger.log.$logger=info")
     done
     exec java "${options[@]}" -cp "$cache/lib/*" "$@"
-}
-
-alive() { # PID
-    # A zombie that nobody has reaped yet is dead for our purposes.
-    local state
-    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
-    [[ -n $state && $state != Z && $state != X ]]
-}
-
-wait_dead() { # PID TIMEOUT_MS
-    local until=$(($(now_ms) + $2))
-    while alive "$1"; do
-        (($(now_ms) < until)) || return 1
-        sleep 0.02
-    done
 }
 
 launch() { # DIR CLASS-ARCHIVE-OPTION; sets $pid and $port
@@ -241,18 +223,6 @@ prepare() {
     exec 9>&-
 }
 
-# Tests that are killed must not leave brokers behind.
-watch_owner() { # OWNER PID
-    (
-        exec </dev/null >/dev/null 2>&1
-        while alive "$1" && alive "$2"; do
-            sleep 1
-        done
-        ! alive "$2" || kill -KILL "$2"
-    ) &
-    disown $!
-}
-
 run_broker() { # DIR OWNER
     local dir=$1 owner=$2
     launch "$dir" "-XX:SharedArchiveFile=$cache/kafka.jsa"
@@ -290,13 +260,7 @@ broker_pid() { # DIR
 stop() { # DIR SIGNAL
     local pid
     pid=$(broker_pid "$1")
-    kill "-$2" "$pid" 2>/dev/null || return 0
-    # A stopped process acts on SIGTERM only when it goes on.
-    kill -CONT "$pid" 2>/dev/null || true
-    if ! wait_dead "$pid" 20000; then
-        kill -KILL "$pid" 2>/dev/null || true
-        wait_dead "$pid" 5000 || fail "process $pid does not end"
-    fi
+    end_process "$pid" "$2" 20000 || fail "process $pid does not end"
 }
 
 restart() { # DIR

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+# The S3 driver: the remote suite against the stand-in and against a real server, and what only S3
+# does.
+S3_KIT = tests/kit/s3_server.c tests/kit/s3_server.h
+
+check_PROGRAMS += tests/conformance/test_remote_s3_standin tests/conformance/test_remote_s3_versitygw
+tests_conformance_test_remote_s3_standin_SOURCES = tests/conformance/test_remote_s3.c \
+	$(REMOTE_SUITE) $(S3_KIT)
+tests_conformance_test_remote_s3_standin_CPPFLAGS = $(TEST_CPPFLAGS) -DS3_SERVER='"standin"'
+tests_conformance_test_remote_s3_standin_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+tests_conformance_test_remote_s3_versitygw_SOURCES = tests/conformance/test_remote_s3.c \
+	$(REMOTE_SUITE) $(S3_KIT)
+tests_conformance_test_remote_s3_versitygw_CPPFLAGS = $(TEST_CPPFLAGS) -DS3_SERVER='"versitygw"'
+tests_conformance_test_remote_s3_versitygw_LDADD = $(TEST_LIBS) $(STATE_LIBS)
