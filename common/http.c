@@ -324,6 +324,9 @@ static int perform(struct rky_http *http, struct exchange *exchange,
         code = http->curl.easy_perform(exchange->handle);
     if (code == CURLE_OK)
         code = http->curl.easy_getinfo(exchange->handle, CURLINFO_RESPONSE_CODE, &status);
+    /* libcurl takes a connection that ends within the headers for an answer without a body. */
+    if (code == CURLE_OK && !exchange->intake.complete)
+        code = CURLE_RECV_ERROR;
     /* An empty body is a text too. */
     rky_strbuf_add(&exchange->intake.body, "");
     if (code == CURLE_OK && exchange->intake.body.failed)

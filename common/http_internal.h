@@ -29,9 +29,11 @@ struct rky_http_intake {
     struct rky_strbuf body;
     char **headers; /**< owned texts */
     size_t header_count, header_capacity, header_bytes;
-    bool too_large, no_memory;
+    bool complete; /**< the empty line behind the headers was seen */
+    bool no_memory;
 };
-/** @brief libcurl's callbacks; @p context is the intake. */
+/** @brief libcurl's callbacks; @p context is the intake. What is too large is not taken, which
+ *         libcurl reports as a write error. */
 size_t rky_http_take_body(char *bytes, size_t size, size_t count, void *context);
 size_t rky_http_take_header(char *bytes, size_t size, size_t count, void *context);
 void rky_http_intake_done(struct rky_http_intake *intake);

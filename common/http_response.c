@@ -25,10 +25,8 @@ size_t rky_http_take_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct rky_http_intake *intake = context;
     size_t length = size * count;
-    if (length > intake->limit - intake->body.length) {
-        intake->too_large = true;
+    if (length > intake->limit - intake->body.length)
         return 0;
-    }
     rky_strbuf_addn(&intake->body, bytes, length);
     intake->no_memory = intake->no_memory || intake->body.failed;
     return intake->no_memory ? 0 : length;
@@ -68,14 +66,15 @@ size_t rky_http_take_header(char *bytes, size_t size, size_t count, void *contex
     /* A status line: what came before belongs to a "100 Continue". */
     if (length >= 5 && strncasecmp(bytes, "HTTP/", 5) == 0) {
         forget_headers(intake);
+        intake->complete = false;
         return length;
     }
+    if (length > 0 && (bytes[0] == '\r' || bytes[0] == '\n'))
+        intake->complete = true;
     if (memchr(bytes, ':', length) == NULL) /* the empty line at the end, and rubbish */
         return length;
-    if (intake->header_count >= HEADERS_MAX || length > HEADER_BYTES_MAX - intake->header_bytes) {
-        intake->too_large = true;
+    if (intake->header_count >= HEADERS_MAX || length > HEADER_BYTES_MAX - intake->header_bytes)
         return 0;
-    }
     if (rky_array_reserve(&intake->headers, &intake->header_capacity, intake->header_count + 1,
                           sizeof(*intake->headers), NULL) == 0)
         intake->headers[intake->header_count] = tidy_header(bytes, length);
