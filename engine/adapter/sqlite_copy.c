@@ -27,6 +27,8 @@ int rky_sqlite_run(struct rky_sqlite_copy *copy, const char *sql, const char *do
     int rc = rky_sqlite_prepare(copy->session, sql, &statement, err);
     if (rc == RKY_OK)
         rc = rky_sqlite_bind_horizon(statement, &copy->horizon, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_bind_latest(copy->session, copy->shape, statement, err);
     copy->session->counting = true;
     if (rc == RKY_OK) {
         do
@@ -164,6 +166,21 @@ static int check_kept(const struct rky_sqlite_copy *copy, int64_t wanted, int64_
     return rc;
 }
 
+/* What the tracker saw; of rows that it was not shown, what was written. */
+static int take_tracked(struct rky_sqlite_copy *copy, struct rky_error *err)
+{
+    const struct rky_sqlite_shape *shape = copy->shape;
+    struct rky_sqlite_survey *survey = &copy->survey;
+    survey->rows = copy->session->tracker.rows;
+    int rc = rky_sqlite_tracked(copy->session, shape, survey, err);
+    if (rc != RKY_OK || !shape->passes)
+        return rc;
+    bool with_nulls = shape->whole && shape->spec->null_cursor == RKY_NULL_CURSOR_INCLUDE;
+    survey->window_rows = copy->plain_rows - (with_nulls ? survey->nulls : 0);
+    survey->rows = survey->window_rows + survey->nulls;
+    return RKY_OK;
+}
+
 static int run_copy(struct rky_sqlite_copy *copy, const char *sql, struct rky_error *err)
 {
     const struct rky_sqlite_shape *shape = copy->shape;
@@ -174,10 +191,8 @@ static int run_copy(struct rky_sqlite_copy *copy, const char *sql, struct rky_er
         rc = rky_sqlite_track(copy->session, shape, &copy->horizon, err);
     if (rc == RKY_OK)
         rc = rky_sqlite_run(copy, sql, "copy rows", &copy->plain_rows, err);
-    if (rc == RKY_OK && shape->tracked) {
-        copy->survey.rows = copy->session->tracker.rows;
-        rc = rky_sqlite_tracked(copy->session, shape, &copy->survey, err);
-    }
+    if (rc == RKY_OK && shape->tracked)
+        rc = take_tracked(copy, err);
     if (rc != RKY_OK)
         return rc;
     if (shape->whole && shape->spec->null_cursor == RKY_NULL_CURSOR_INCLUDE &&

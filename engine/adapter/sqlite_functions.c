@@ -83,6 +83,7 @@ struct seen {
     size_t length;
 };
 
+/* Fills what belongs to the type, no more. */
 static inline void see(struct seen *seen, sqlite3_value *value)
 {
     seen->type = sqlite3_value_type(value);
@@ -128,9 +129,13 @@ static inline bool same_kind(const struct seen *seen, const struct rky_sqlite_va
 static inline bool keep(struct rky_sqlite_value *value, const struct seen *seen)
 {
     value->type = seen->type;
-    value->integer = seen->integer;
-    value->real = seen->real;
-    return seen->type != SQLITE_TEXT || keep_text(value, seen->text, seen->length);
+    if (seen->type == SQLITE_TEXT)
+        return keep_text(value, seen->text, seen->length);
+    if (seen->type == SQLITE_INTEGER)
+        value->integer = seen->integer;
+    else
+        value->real = seen->real;
+    return true;
 }
 
 /* --- tracker ---------------------------------------------------------------------------------- */
@@ -163,25 +168,29 @@ void rky_sqlite_tracker_done(struct rky_sqlite_tracker *tracker)
     *tracker = (struct rky_sqlite_tracker){0};
 }
 
-static bool add_row(struct rky_sqlite_rows *rows, int64_t id)
+static bool make_room(struct rky_sqlite_rows *rows)
 {
-    if (rows->overflowed)
-        return true;
-    if (rows->count == RKY_SQLITE_ROWS_MAX) {
+    if (rows->count == RKY_SQLITE_ROWS_MAX)
         rows->overflowed = true;
-        return true;
+    return rows->overflowed || rky_array_reserve(&rows->ids, &rows->capacity, rows->count + 1,
+                                                 sizeof(*rows->ids), NULL) == RKY_OK;
+}
+
+static inline bool add_row(struct rky_sqlite_rows *rows, int64_t id)
+{
+    if (rows->overflowed || rows->count == RKY_SQLITE_ROWS_MAX || rows->count == rows->capacity) {
+        if (!make_room(rows))
+            return false;
+        if (rows->overflowed)
+            return true;
     }
-    if (rows->count == rows->capacity &&
-        rky_array_reserve(&rows->ids, &rows->capacity, rows->count + 1, sizeof(*rows->ids), NULL) !=
-            RKY_OK)
-        return false;
     rows->ids[rows->count++] = id;
     return true;
 }
 
 /* A value that may be the greatest so far. */
-static bool track_greatest(struct rky_sqlite_tracker *tracker, const struct seen *seen,
-                           int64_t row_id)
+static inline bool track_greatest(struct rky_sqlite_tracker *tracker, const struct seen *seen,
+                                  int64_t row_id)
 {
     int order = 1;
     if (tracker->greatest.type != SQLITE_NULL)
@@ -201,7 +210,8 @@ static bool track_greatest(struct rky_sqlite_tracker *tracker, const struct seen
 }
 
 /* A row whose value is of a kind that has an order. */
-static bool track_value(struct rky_sqlite_tracker *tracker, const struct seen *seen, int64_t row_id)
+static inline bool track_value(struct rky_sqlite_tracker *tracker, const struct seen *seen,
+                               int64_t row_id)
 {
     if (tracker->horizon.type != SQLITE_NULL && same_kind(seen, &tracker->horizon) &&
         compare(seen, &tracker->horizon) > 0)
@@ -215,9 +225,9 @@ static bool track_value(struct rky_sqlite_tracker *tracker, const struct seen *s
     return track_greatest(tracker, seen, row_id);
 }
 
-static void track(struct rky_sqlite_tracker *tracker, int argc, sqlite3_value **argv)
+static inline void track(struct rky_sqlite_tracker *tracker, int argc, sqlite3_value **argv)
 {
-    struct seen seen = {0};
+    struct seen seen;
     see(&seen, argv[0]);
     tracker->rows++;
     switch (seen.type) {

@@ -306,6 +306,7 @@ struct rky_sqlite_shape {
     bool unbounded;       /**< no lower bound: whole, or nothing was copied so far */
     bool indexed;         /**< an index leads with the cursor */
     bool tracked;         /**< the copying statement itself tracks the cursor: no survey before */
+    bool passes;          /**< and passes by rows below one that is known: see add_copy() */
     bool has_horizon;
     bool unresolved;               /**< adopt, before the target was asked for its greatest value */
     struct rky_cursor after, high; /**< watermark, greatest value ever copied */
@@ -419,6 +420,11 @@ RKY_MUST_CHECK int rky_sqlite_value_cursor(sqlite3 *db, const struct rky_sqlite_
 /** @brief Bind `:horizon` where the statement has it. */
 RKY_MUST_CHECK int rky_sqlite_bind_horizon(sqlite3_stmt *statement,
                                            const struct rky_cursor *horizon, struct rky_error *err);
+/** @brief Bind `:latest` where the statement has it: the cursor of the row that came last, or NULL
+ *         where nothing can be said to lie below that. Reads the source. */
+RKY_MUST_CHECK int rky_sqlite_bind_latest(struct rky_sqlite_session *session,
+                                          const struct rky_sqlite_shape *shape,
+                                          sqlite3_stmt *statement, struct rky_error *err);
 /** @brief Text that @p db reads back bit for bit. */
 RKY_MUST_CHECK int rky_sqlite_real_text(sqlite3 *db, double value, char ret_text[40],
                                         struct rky_error *err);

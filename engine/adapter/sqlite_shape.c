@@ -439,6 +439,10 @@ int rky_sqlite_shape_init(const struct rky_copy_spec *spec, const struct rky_cur
     shape->unbounded = shape->whole || (!shape->unresolved &&
                                         rky_sqlite_plain_after(shape)->type == RKY_CURSOR_NONE);
     shape->tracked = shape->unbounded && shape->cursor != NULL && !shape->indexed;
+    /* Rows that are passed by are counted as rows written. So nothing may swallow one: only into a
+     * table that the same transaction makes. And a check that compares the two must see each. */
+    shape->passes = shape->tracked && !shape->has_horizon && shape->row_id != NULL &&
+                    !spec->count_source && (shape->build != NULL || spec->target_table == NULL);
     return RKY_OK;
 }
 

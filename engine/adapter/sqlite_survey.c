@@ -169,6 +169,38 @@ int rky_sqlite_bind_horizon(sqlite3_stmt *statement, const struct rky_cursor *ho
                : rky_sqlite_bind_cursor(statement, at, sqlite3_db_handle(statement), horizon, err);
 }
 
+/* Below a number there are only numbers. Below a text there are only texts where the column turns
+ * every number into text. NULL: nothing is below. */
+static bool can_pass(const struct rky_sqlite_shape *shape, int type)
+{
+    const struct rky_column *column =
+        rky_table_column(shape->spec->source_table, shape->spec->cursor_column);
+    return type == SQLITE_INTEGER || type == SQLITE_FLOAT ||
+           (type == SQLITE_TEXT && rky_sqlite_affinity(column->type) == 'B');
+}
+
+int rky_sqlite_bind_latest(struct rky_sqlite_session *session, const struct rky_sqlite_shape *shape,
+                           sqlite3_stmt *statement, struct rky_error *err)
+{
+    struct rky_strbuf sql = {0};
+    sqlite3_stmt *last = NULL;
+    int at = sqlite3_bind_parameter_index(statement, ":latest");
+    if (at == 0)
+        return RKY_OK;
+    rky_strbuf_addf(&sql, "SELECT %s FROM %s ORDER BY %s DESC LIMIT 1", shape->cursor,
+                    shape->source, shape->row_id);
+    int rc = sql.failed ? rky_fail_nomem(err)
+                        : rky_sqlite_prepare(session, rky_strbuf_text(&sql), &last, err);
+    if (rc == RKY_OK)
+        rc = rky_sqlite_step(session, last, "read the source", err);
+    if (rc == SQLITE_ROW && can_pass(shape, sqlite3_column_type(last, 0)) &&
+        sqlite3_bind_value(statement, at, sqlite3_column_value(last, 0)) != SQLITE_OK)
+        rc = rky_fail_nomem(err);
+    (void)sqlite3_finalize(last);
+    rky_strbuf_done(&sql);
+    return rc < 0 ? rc : RKY_OK;
+}
+
 static int64_t counted(sqlite3_stmt *statement, int column)
 {
     return sqlite3_column_type(statement, column) == SQLITE_NULL
