@@ -7,3 +7,8 @@ tests_unit_test_breaker_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
 tests_unit_test_guard_SOURCES = tests/unit/test_guard.c
 tests_unit_test_guard_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_guard_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
+
+check_PROGRAMS += tests/unit/test_outcome
+tests_unit_test_outcome_SOURCES = tests/unit/test_outcome.c
+tests_unit_test_outcome_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_outcome_LDADD = $(TEST_LIBS) $(STATE_LIBS)
