@@ -15,8 +15,8 @@
 
 #include "common/mem.h"
 
-static int counted_table(struct rky_ledger *ledger, const char *table, int64_t *ret_id,
-                         struct rky_error *err)
+static int find_counted_table(struct rky_ledger *ledger, const char *table, int64_t *ret_id,
+                              struct rky_error *err)
 {
     struct rky_query query = rky_query_start(ledger, RKY_SQL_COUNTED_GET);
     rky_query_text(&query, table);
@@ -30,27 +30,30 @@ static int counted_table(struct rky_ledger *ledger, const char *table, int64_t *
     return rc;
 }
 
-static int add_counted_table(struct rky_ledger *ledger, const char *table, int64_t *ret_id,
-                             struct rky_error *err)
+int rky_ledger_counted_table(struct rky_ledger *ledger, const char *table, bool add,
+                             int64_t *ret_id, struct rky_error *err)
 {
+    int rc = find_counted_table(ledger, table, ret_id, err);
+    if (rc != RKY_ERR_NOT_FOUND || !add)
+        return rc;
     struct rky_query query = rky_query_start(ledger, RKY_SQL_COUNTED_ADD);
     rky_query_text(&query, table);
     (void)rky_query_row(&query); /* a row, or a failure that sticks */
     int64_t id = rky_query_get_int(&query, 0);
-    int rc = rky_query_finish(&query, "record a row count", err);
+    rc = rky_query_finish(&query, "record a row count", err);
     if (rc == 0)
         *ret_id = id;
     return rc;
 }
 
 /* Retention looks only at the tables that grew: the others were looked at when they did. */
-static int remember_counted(struct rky_ledger *ledger, int64_t table_id, int64_t seq,
-                            struct rky_error *err)
+int rky_ledger_counted(struct rky_ledger *ledger, int64_t table_id, int64_t newest_seq,
+                       struct rky_error *err)
 {
     int rc = rky_array_reserve(&ledger->counted, &ledger->counted_capacity,
                                ledger->counted_count + 1, sizeof(*ledger->counted), err);
     if (rc == 0)
-        ledger->counted[ledger->counted_count++] = (struct rky_counted){table_id, seq};
+        ledger->counted[ledger->counted_count++] = (struct rky_counted){table_id, newest_seq};
     return rc;
 }
 
@@ -59,9 +62,7 @@ int rky_ledger_count_add(struct rky_ledger *ledger, const char *table, const cha
                          struct rky_error *err)
 {
     int64_t table_id = 0;
-    int rc = counted_table(ledger, table, &table_id, err);
-    if (rc == RKY_ERR_NOT_FOUND)
-        rc = add_counted_table(ledger, table, &table_id, err);
+    int rc = rky_ledger_counted_table(ledger, table, true, &table_id, err);
     if (rc != 0)
         return rc;
 
@@ -75,7 +76,7 @@ int rky_ledger_count_add(struct rky_ledger *ledger, const char *table, const cha
     (void)rky_query_row(&query); /* a row, or a failure that sticks */
     int64_t seq = rky_query_get_int(&query, 0);
     rc = rky_query_finish(&query, "record a row count", err);
-    return rc != 0 ? rc : remember_counted(ledger, table_id, seq, err);
+    return rc != 0 ? rc : rky_ledger_counted(ledger, table_id, seq, err);
 }
 
 int rky_ledger_counts(struct rky_ledger *ledger, const char *table, size_t limit,
@@ -125,7 +126,7 @@ static int fail_no_counts(const struct rky_ledger *ledger, const char *table, st
 int rky_ledger_count_accept(struct rky_ledger *ledger, const char *table, struct rky_error *err)
 {
     int64_t table_id = 0;
-    int rc = counted_table(ledger, table, &table_id, err);
+    int rc = rky_ledger_counted_table(ledger, table, false, &table_id, err);
     if (rc == RKY_ERR_NOT_FOUND)
         return fail_no_counts(ledger, table, err);
     if (rc != 0)

@@ -67,6 +67,25 @@ enum rky_sql {
     RKY_SQL_AUDIT_ENDS,
     RKY_SQL_AUDIT_SWEEP,
     RKY_SQL_PLANS_SWEEP,
+    RKY_SQL_UNITE_META,
+    RKY_SQL_ALL_RUNS,
+    RKY_SQL_UNITE_RUN,
+    RKY_SQL_ORDER_RUNS,
+    RKY_SQL_TURN_RUNS,
+    RKY_SQL_ALL_JOBS,
+    RKY_SQL_ALL_PLANS,
+    RKY_SQL_UNITE_PLAN,
+    RKY_SQL_PLAN_DELETE,
+    RKY_SQL_ALL_AUDIT,
+    RKY_SQL_UNITE_AUDIT,
+    RKY_SQL_ORDER_AUDIT,
+    RKY_SQL_TURN_AUDIT,
+    RKY_SQL_ALL_COUNTS,
+    RKY_SQL_COUNTS_CLEAR,
+    RKY_SQL_COUNT_PUT,
+    RKY_SQL_HISTORY_CLEAR,
+    RKY_SQL_COUNTED_CLEAR,
+    RKY_SQL_WATERMARKS_CLEAR,
     RKY_SQL_COUNT,
 };
 
@@ -146,6 +165,20 @@ RKY_MUST_CHECK int rky_ledger_migrate(struct rky_ledger *ledger,
                                       const struct rky_ledger_header *header,
                                       struct rky_error *err);
 
+/* --- history.c, merge_counts.c -----------------------------------------------------------------
+ */
+
+/** @brief The id of a table that has row counts. @param add make one when there is none.
+ *  @retval RKY_ERR_NOT_FOUND (err untouched) when there is none and @p add is false. */
+RKY_MUST_CHECK int rky_ledger_counted_table(struct rky_ledger *ledger, const char *table, bool add,
+                                            int64_t *ret_id, struct rky_error *err);
+/** @brief Retention has to look at the table before the transaction ends. */
+RKY_MUST_CHECK int rky_ledger_counted(struct rky_ledger *ledger, int64_t table_id,
+                                      int64_t newest_seq, struct rky_error *err);
+/** @brief Unite the row counts of all tables that @p other has. */
+RKY_MUST_CHECK int rky_ledger_merge_counts(struct rky_ledger *ledger, struct rky_ledger *other,
+                                           struct rky_error *err);
+
 /* --- query.c ---------------------------------------------------------------------------------- */
 
 struct rky_query {
@@ -162,6 +195,8 @@ struct rky_query rky_query_start(struct rky_ledger *ledger, enum rky_sql which);
 /** @brief Bind the next parameter; NULL binds SQL NULL. Borrowed until the query is finished. */
 void rky_query_text(struct rky_query *query, const char *text);
 void rky_query_int(struct rky_query *query, int64_t value);
+/** @brief Bind the columns of the row that @p from stands on to the next parameters. Copied. */
+void rky_query_row_of(struct rky_query *query, const struct rky_query *from);
 /** @brief Step. @return Whether there is a row to read. */
 bool rky_query_row(struct rky_query *query);
 /** @brief Text of a column. @return owned, NULL for SQL NULL or when memory is out (sticky). */

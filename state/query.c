@@ -162,6 +162,13 @@ void rky_query_int(struct rky_query *query, int64_t value)
         query->rc = sqlite3_bind_int64(query->stmt, ++query->bound, value);
 }
 
+void rky_query_row_of(struct rky_query *query, const struct rky_query *from)
+{
+    for (int i = 0; i < rky_query_columns(from) && query->rc == SQLITE_OK; i++)
+        query->rc =
+            sqlite3_bind_value(query->stmt, ++query->bound, sqlite3_column_value(from->stmt, i));
+}
+
 bool rky_query_row(struct rky_query *query)
 {
     if (query->rc != SQLITE_OK)

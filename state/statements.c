@@ -14,6 +14,11 @@
     "table_name, cursor_column, cursor_type, value, high_value, commit_id, run_id, job_id, " \
     "source, pipeline, updated_at"
 
+#define PLAN_COLUMNS \
+    "plan_id, pipeline, payload, display, created_at, expires_at, applied_at, applied_run_id"
+
+#define AUDIT_COLUMNS "at, action, subject, old_value, new_value, actor"
+
 #define RUN_COLUMNS                                                                        \
     "run_id, job_id, kind, status, started_by, worker_id, plan_id, pipeline, started_at, " \
     "finished_at, tables_copied, tables_failed, rows_copied"
@@ -107,15 +112,14 @@ static const char *const SQL[RKY_SQL_COUNT] = {
         "INSERT INTO plans (plan_id, pipeline, payload, display, created_at, expires_at) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (plan_id) DO UPDATE "
         "SET display = ?4, created_at = ?5, expires_at = ?6",
-    [RKY_SQL_PLAN_GET] = "SELECT plan_id, pipeline, payload, display, created_at, expires_at, "
-                         "applied_at, applied_run_id FROM plans WHERE plan_id = ?1",
+    [RKY_SQL_PLAN_GET] = "SELECT " PLAN_COLUMNS " FROM plans WHERE plan_id = ?1",
     [RKY_SQL_PLAN_APPLIED] =
         "UPDATE plans SET applied_run_id = ?2, applied_at = ?3 WHERE plan_id = ?1 "
         "AND (applied_run_id IS NULL OR applied_run_id = ?2)",
 
-    [RKY_SQL_AUDIT_ADD] = "INSERT INTO audit (at, action, subject, old_value, new_value, actor) "
+    [RKY_SQL_AUDIT_ADD] = "INSERT INTO audit (" AUDIT_COLUMNS ") "
                           "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [RKY_SQL_AUDIT_LIST] = "SELECT at, action, subject, old_value, new_value, actor FROM audit "
+    [RKY_SQL_AUDIT_LIST] = "SELECT " AUDIT_COLUMNS " FROM audit "
                            "ORDER BY seq DESC LIMIT ?1",
 
     /* Two look-ups at the ends of the key, not max() and min() in one, which scans. */
@@ -130,6 +134,51 @@ static const char *const SQL[RKY_SQL_COUNT] = {
     [RKY_SQL_PLANS_SWEEP] =
         "DELETE FROM plans WHERE plan_id IN (SELECT plan_id FROM plans WHERE expires_at < ?1 "
         "ORDER BY expires_at LIMIT ?2)",
+
+    /* Uniting two ledgers: rare, and over whole tables. */
+    [RKY_SQL_UNITE_META] = "UPDATE meta SET fence = max(fence, ?1), "
+                           "min_reader_version = max(min_reader_version, ?2) WHERE id = 1",
+    [RKY_SQL_ALL_RUNS] = "SELECT " RUN_COLUMNS " FROM runs ORDER BY seq",
+    [RKY_SQL_UNITE_RUN] = "INSERT INTO runs (" RUN_COLUMNS ") "
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
+                          "ON CONFLICT (run_id) DO NOTHING",
+    /* In two steps, through numbers that no row has. */
+    [RKY_SQL_ORDER_RUNS] =
+        "UPDATE runs SET seq = -n.place FROM (SELECT seq AS old, "
+        "row_number() OVER (ORDER BY finished_at, run_id) AS place FROM runs) AS n "
+        "WHERE n.old = runs.seq",
+    [RKY_SQL_TURN_RUNS] = "UPDATE runs SET seq = -seq",
+    [RKY_SQL_ALL_JOBS] = "SELECT " JOB_COLUMNS " FROM jobs ORDER BY seq",
+    [RKY_SQL_ALL_PLANS] = "SELECT " PLAN_COLUMNS " FROM plans ORDER BY plan_id",
+    /* The later planning is shown; the earlier application stays. */
+    [RKY_SQL_UNITE_PLAN] =
+        "INSERT INTO plans (" PLAN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
+        "ON CONFLICT (plan_id) DO UPDATE SET "
+        "display = iif(?5 > created_at, ?4, display), "
+        "expires_at = iif(?5 > created_at, ?6, expires_at), created_at = max(?5, created_at), "
+        "applied_at = iif(applied_at IS NULL OR ?7 < applied_at, ?7, applied_at), "
+        "applied_run_id = iif(applied_at IS NULL OR ?7 < applied_at, ?8, applied_run_id)",
+    [RKY_SQL_PLAN_DELETE] = "DELETE FROM plans WHERE plan_id = ?1",
+    [RKY_SQL_ALL_AUDIT] = "SELECT " AUDIT_COLUMNS " FROM audit ORDER BY seq",
+    [RKY_SQL_UNITE_AUDIT] =
+        "INSERT INTO audit (" AUDIT_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS "
+        "(SELECT 1 FROM audit WHERE at = ?1 AND action = ?2 AND subject IS ?3)",
+    [RKY_SQL_ORDER_AUDIT] =
+        "UPDATE audit SET seq = -n.place FROM (SELECT seq AS old, "
+        "row_number() OVER (ORDER BY at, action, subject) AS place FROM audit) AS n "
+        "WHERE n.old = audit.seq",
+    [RKY_SQL_TURN_AUDIT] = "UPDATE audit SET seq = -seq",
+    [RKY_SQL_ALL_COUNTS] =
+        "SELECT h.seq, h.at, h.row_count, h.anomalous, h.run_id, h.findings, t.baseline "
+        "FROM counted_tables t JOIN check_history h ON h.table_id = t.id "
+        "WHERE t.table_name = ?1 ORDER BY h.seq",
+    [RKY_SQL_COUNTS_CLEAR] = "DELETE FROM check_history WHERE table_id = ?1",
+    [RKY_SQL_COUNT_PUT] =
+        "INSERT INTO check_history (table_id, seq, at, row_count, anomalous, run_id, findings) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [RKY_SQL_HISTORY_CLEAR] = "DELETE FROM check_history",
+    [RKY_SQL_COUNTED_CLEAR] = "DELETE FROM counted_tables",
+    [RKY_SQL_WATERMARKS_CLEAR] = "DELETE FROM watermarks",
 };
 
 const char *rky_sql_text(enum rky_sql which)

@@ -5,3 +5,6 @@
 ALTER TABLE meta ADD COLUMN ancestors TEXT NOT NULL DEFAULT '';
 -- The oldest schema version whose program understands the content.
 ALTER TABLE meta ADD COLUMN min_reader_version INTEGER NOT NULL DEFAULT 1;
+
+-- Two trails are united by what was done to what at which time.
+CREATE INDEX audit_by_time ON audit (at);

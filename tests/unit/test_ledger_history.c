@@ -368,9 +368,28 @@ START_TEST(test_no_statement_of_a_job_scans_a_table)
 {
     static const enum rky_sql ALLOWED[] = {
         /* whole tables on purpose, or newest rows first with a limit */
-        RKY_SQL_WATERMARKS, RKY_SQL_COUNTED_ALL, RKY_SQL_RUNS,        RKY_SQL_RUN_LAST,
-        RKY_SQL_JOBS_ENDS,  RKY_SQL_BEGIN_READ,  RKY_SQL_BEGIN_WRITE, RKY_SQL_COMMIT,
-        RKY_SQL_TOMBSTONES, RKY_SQL_AUDIT_LIST,
+        RKY_SQL_WATERMARKS,
+        RKY_SQL_COUNTED_ALL,
+        RKY_SQL_RUNS,
+        RKY_SQL_RUN_LAST,
+        RKY_SQL_JOBS_ENDS,
+        RKY_SQL_BEGIN_READ,
+        RKY_SQL_BEGIN_WRITE,
+        RKY_SQL_COMMIT,
+        RKY_SQL_TOMBSTONES,
+        RKY_SQL_AUDIT_LIST,
+        /* two ledgers into one */
+        RKY_SQL_ALL_RUNS,
+        RKY_SQL_ORDER_RUNS,
+        RKY_SQL_TURN_RUNS,
+        RKY_SQL_ALL_JOBS,
+        RKY_SQL_ALL_PLANS,
+        RKY_SQL_ALL_AUDIT,
+        RKY_SQL_ORDER_AUDIT,
+        RKY_SQL_TURN_AUDIT,
+        RKY_SQL_HISTORY_CLEAR,
+        RKY_SQL_COUNTED_CLEAR,
+        RKY_SQL_WATERMARKS_CLEAR,
     };
     sqlite3 *db = NULL;
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
