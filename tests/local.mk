@@ -40,6 +40,7 @@ include tests/unit/worker.mk
 include tests/conformance/adapter.mk
 include tests/conformance/remote.mk
 include tests/conformance/s3.mk
+include tests/conformance/lease.mk
 include tests/conformance/transport.mk
 endif
 include tests/lint/local.mk

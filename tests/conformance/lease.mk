@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+# A real Valkey server for tests: see `valkey.sh --help`.
+EXTRA_DIST += tests/kit/valkey.sh
+VALKEY_KIT = tests/kit/valkey_server.c tests/kit/valkey_server.h
+
+check_PROGRAMS += tests/conformance/test_remote_valkey
+tests_conformance_test_remote_valkey_SOURCES = tests/conformance/test_remote_valkey.c \
+	$(REMOTE_SUITE) $(VALKEY_KIT)
+tests_conformance_test_remote_valkey_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_remote_valkey_LDADD = $(TEST_LIBS) $(STATE_LIBS)
