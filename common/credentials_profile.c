@@ -95,12 +95,12 @@ static bool our_section(struct span line, const char *name, bool config)
     return same(title, name);
 }
 
-/* A comment begins at the line's start, or behind white space within a value. */
+/* A comment begins behind white space; there is at least a '=' before the value. */
 static struct span without_comment(struct span value)
 {
-    for (size_t i = 1; i < value.length; i++) {
+    for (size_t i = 0; i < value.length; i++) {
         if ((value.start[i] == '#' || value.start[i] == ';') &&
-            isspace((unsigned char)value.start[i - 1]))
+            isspace((unsigned char)*(value.start + i - 1)))
             return trim(value.start, i);
     }
     return value;

@@ -204,3 +204,41 @@ void kit_reset(struct kit_connection *connection)
     (void)pthread_mutex_unlock(&connection->server->mutex);
     (void)close(fd);
 }
+
+struct rky_http *kit_client(int64_t connect_timeout_ms)
+{
+    struct rky_error err = {0};
+    struct rky_http *http = NULL;
+    struct rky_http_options options = {.connect_timeout_ms = connect_timeout_ms,
+                                       .clock = rky_clock_real()};
+    int rc = rky_http_new(&options, &http, &err);
+    ck_assert_msg(rc == 0, "%s", err.message);
+    return http;
+}
+
+struct kit_outcome kit_call(struct rky_http *http, struct rky_http_request request,
+                            int64_t timeout_ms)
+{
+    struct kit_outcome outcome = {0};
+    struct rky_clock *clock = rky_clock_real();
+    int64_t start_ms = clock->mono_ms(clock);
+    request.deadline = rky_deadline_in(clock, timeout_ms);
+    if (request.method == NULL)
+        request.method = "GET";
+    outcome.rc = rky_http_call(http, &request, &outcome.response, &outcome.attempt, &outcome.err);
+    outcome.elapsed_ms = clock->mono_ms(clock) - start_ms;
+    return outcome;
+}
+
+struct kit_outcome kit_get(struct rky_http *http, const char *url, int64_t timeout_ms)
+{
+    return kit_call(http, (struct rky_http_request){.url = url}, timeout_ms);
+}
+
+void kit_answer_hello(struct kit_connection *connection, void *context)
+{
+    (void)context;
+    while (kit_read(connection) &&
+           kit_answer(connection, 200, "ETag: \"abc\"\r\nX-Twice:  a b \r\n", "hello")) {
+    }
+}

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/http.h"
+
 enum { KIT_ASKED_MAX = 64, KIT_REQUEST_MAX = 16384, KIT_CONNECTIONS_MAX = 64 };
 
 struct kit_server;
@@ -57,5 +59,24 @@ bool kit_answer(struct kit_connection *connection, int status, const char *heade
 bool kit_idle(struct kit_connection *connection, int ms);
 /** End with a reset instead of an orderly close. */
 void kit_reset(struct kit_connection *connection);
+/** A script: 200 and "hello", for as long as somebody asks. */
+kit_script kit_answer_hello;
+
+/** How late a call may end: generous, because the machine may be busy and valgrind is slow. */
+enum { KIT_GRACE_MS = 2500 };
+
+/** What rky_http_call() gave, and how long it took. */
+struct kit_outcome {
+    int rc;
+    struct rky_http_response response;
+    struct rky_attempt attempt;
+    struct rky_error err;
+    int64_t elapsed_ms;
+};
+/** @param connect_timeout_ms 0 = the default. */
+struct rky_http *kit_client(int64_t connect_timeout_ms);
+struct kit_outcome kit_call(struct rky_http *http, struct rky_http_request request,
+                            int64_t timeout_ms);
+struct kit_outcome kit_get(struct rky_http *http, const char *url, int64_t timeout_ms);
 
 #endif
