@@ -22,11 +22,13 @@ start_timeout_ms=20000
 usage() {
     cat <<'TEXT'
 usage: s3.sh prepare [versitygw | minio]
+       s3.sh can-prepare
        s3.sh start DIR [--server standin | versitygw | minio] [--owner PID] [OPTION]...
        s3.sh stop DIR | kill DIR | restart DIR | status DIR
        s3.sh admin DIR METHOD WHAT [JSON]
 
   prepare   build a real server once (versitygw without a name); quick when it is already there
+  can-prepare   succeed when `prepare` has what it needs: nothing more to do, or a Go to do it
   start     run a server in DIR (created) and print, for `eval`:
               ENDPOINT=http://127.0.0.1:PORT
               BUCKET=rocky ACCESS_KEY=... SECRET_KEY=... REGION=us-east-1
@@ -279,6 +281,7 @@ admin() { # DIR METHOD WHAT [JSON]
 command=${1:-}
 case $command in
 prepare) prepare "${2:-versitygw}" ;;
+can-prepare) [[ -x $(binary_of versitygw) ]] || find_go >/dev/null ;;
 start | stop | kill | restart | status)
     (($# >= 2)) || { usage >&2 && exit 64; }
     shift
