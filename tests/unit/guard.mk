@@ -12,3 +12,13 @@ check_PROGRAMS += tests/unit/test_outcome
 tests_unit_test_outcome_SOURCES = tests/unit/test_outcome.c
 tests_unit_test_outcome_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_outcome_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/unit/test_remote_guarded
+tests_unit_test_remote_guarded_SOURCES = tests/unit/test_remote_guarded.c
+tests_unit_test_remote_guarded_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_remote_guarded_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/unit/test_remote_tiered
+tests_unit_test_remote_tiered_SOURCES = tests/unit/test_remote_tiered.c
+tests_unit_test_remote_tiered_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_remote_tiered_LDADD = $(TEST_LIBS) $(STATE_LIBS)
