@@ -9,6 +9,7 @@
 #include "cli/job.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "common/mem.h"
 
 static json_t *load_object(const char *text, struct rky_error *err)
 {
@@ -75,6 +76,11 @@ static int execute(struct rky_cli *cli, enum rky_job_type type)
         goto out;
     }
 
+    if (outcome.final_result != NULL) {
+        rky_free(outcome.result);
+        outcome.result = outcome.final_result;
+        outcome.final_result = NULL;
+    }
     const char *shown = type == RKY_JOB_PLAN ? outcome.plan_json : outcome.result;
     if (shown == NULL) {
         if (outcome.error.code == 0)

@@ -13,6 +13,7 @@
 #include "common/ids.h"
 #include "common/mem.h"
 #include "engine/names.h"
+#include "state/store.h"
 
 /* --- output form and log ------------------------------------------------------------------ */
 
@@ -195,6 +196,15 @@ int rky_cli_ledger(const struct rky_cli *cli, enum rky_ledger_mode mode,
         .log = cli->log,
     };
     return rky_ledger_open(&options, ret_ledger, err);
+}
+
+int rky_cli_store(const struct rky_cli *cli, struct rky_store **ret_store, struct rky_error *err)
+{
+    const struct rky_store_options options = {.config = &cli->config->state,
+                                              .clock = cli->clock,
+                                              .log = cli->log,
+                                              .worker_id = cli->config->worker.id};
+    return rky_store_new(&options, ret_store, err);
 }
 
 /* --- tables ------------------------------------------------------------------------------- */

@@ -64,6 +64,11 @@ RKY_MUST_CHECK int rky_cli_table(const struct rky_cli *cli, const char **ret_tab
 int rky_cli_unknown_table(const char *table, char *const *known, size_t count,
                           struct rky_error *err);
 
+struct rky_store;
+/** @brief The state store of the configuration; no request is made. @param ret_store owned. */
+RKY_MUST_CHECK int rky_cli_store(const struct rky_cli *cli, struct rky_store **ret_store,
+                                 struct rky_error *err);
+
 #define RKY_ACTOR_MAX 128
 /** @brief Who changed something, for the audit trail. */
 void rky_cli_actor(char text[RKY_ACTOR_MAX]);

@@ -11,6 +11,7 @@
 #include "cli/stop.h"
 #include "common/ids.h"
 #include "common/mem.h"
+#include "state/store.h"
 
 #define EXPIRES_DEFAULT_SECONDS 3600
 
@@ -101,7 +102,8 @@ int rky_cli_execute(const struct rky_cli *cli, const struct rky_job *job,
 {
     struct rky_stop *stop = NULL;
     struct rky_publisher *publisher = NULL;
-    struct rky_ledger_pool *pool = NULL;
+    struct rky_store *store = NULL;
+    struct rky_workspace_pool *pool = NULL;
     struct rky_progress_line line;
     int rc = rky_stop_start(&stop, err);
     if (rc != 0)
@@ -109,7 +111,9 @@ int rky_cli_execute(const struct rky_cli *cli, const struct rky_job *job,
     if (job->type != RKY_JOB_PLAN)
         rc = rky_publisher_open(cli, &publisher, err);
     if (rc == 0)
-        rc = rky_ledger_pool_new(cli->config, cli->clock, cli->log, 1, &pool, err);
+        rc = rky_cli_store(cli, &store, err);
+    if (rc == 0)
+        rc = rky_workspace_pool_new(cli->config, cli->clock, cli->log, 1, &pool, err);
     if (rc != 0)
         goto out;
 
@@ -119,8 +123,9 @@ int rky_cli_execute(const struct rky_cli *cli, const struct rky_job *job,
         .log = cli->log,
         .worker_id = cli->config->worker.id,
         .trigger = "cli",
-        .ledgers = pool,
-        .state_path = cli->state_path,
+        .store = store,
+        .workspaces = pool,
+        .state_path = rky_parsed_value(cli->parsed, "state-path"),
         .lock_timeout_ms = 0,
         .progress = rky_progress_init(&line, cli),
         .progress_context = &line,
@@ -134,7 +139,8 @@ int rky_cli_execute(const struct rky_cli *cli, const struct rky_job *job,
 
 out:
     rky_publisher_finish(publisher);
-    rky_ledger_pool_free(pool);
+    rky_workspace_pool_free(pool);
+    rky_store_free(store);
     rky_stop_end(stop);
     return rc;
 }

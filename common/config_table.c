@@ -219,7 +219,7 @@ static const struct rky_key KEYS[] = {
     {.path = "state", SECTION(RKY_IN_STATE), CONFIG(state),
      .help = "where watermarks, history and runs are kept"},
     {.path = "state.backend", CHOICE("local", "local|s3|valkey|tiered"), STATE(backend),
-     .unserved = "s3|valkey|tiered", .help = "where the state survives this machine"},
+     .help = "where the state survives this machine"},
     {.path = "state.local_dir", PATH(".rocky-state"), STATE(local_dir),
      .help = "directory of the state files"},
     {.path = "state.s3_bucket", STRING(NULL), STATE(s3_bucket), .required = "by s3 and tiered",

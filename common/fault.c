@@ -44,14 +44,18 @@ static const char *const FAULT_NAMES[] = {
     /* The steps of a job, each passed before the step begins. */
     "job.decode",
     "job.ledger",
+    "job.recall",
     "job.lease",
+    "job.download",
     "job.lookup",
     "job.prepare",
     "job.claim",
     "job.tables",
     "job.record",
+    "job.upload",
     "job.publish",
     "job.release",
+    "job.version",
     /* Raising the token and writing the claim in the target. */
     "claim.before_commit",
     "claim.after_commit",
@@ -66,6 +70,12 @@ static const char *const FAULT_NAMES[] = {
     /* The ledger's transaction that ends the run. */
     "record.before_commit",
     "record.after_commit",
+    /* State that comes from a remote and goes back to it. */
+    "download.before",
+    "download.after",
+    "upload.before_put",
+    "upload.after_put",
+    "upload.settle",
     /* Result and events, then the offset. */
     "publish.before",
     "publish.delivered",

@@ -34,7 +34,7 @@ static void assert_complete(const struct rky_adapter_ops *ops)
     RKY_ASSERT(ops->session_describe != NULL && ops->read_fence != NULL);
     RKY_ASSERT(ops->read_marks != NULL && ops->read_commits != NULL && ops->has_rows != NULL);
     RKY_ASSERT(ops->claim != NULL && ops->claim_check != NULL && ops->copy != NULL);
-    RKY_ASSERT(ops->set_lineage != NULL);
+    RKY_ASSERT(ops->set_lineage != NULL && ops->check_access != NULL);
     RKY_ASSERT(ops->write_mark != NULL && ops->sweep_commits != NULL);
 }
 

@@ -246,6 +246,11 @@ struct rky_adapter_ops {
     /** Check a name before it becomes part of a path or statement. */
     int (*check_name)(const struct rky_adapter *adapter, const char *catalog, const char *schema,
                       struct rky_error *err);
+    /** Whether this process may read a schema as a source, or write (and create) it as a target, as
+     *  far as that can be told without opening or making anything (doctor). AUTH says what is
+     *  missing; SOURCE_MISSING when there is nothing to read. */
+    int (*check_access)(const struct rky_adapter *adapter, const char *catalog, const char *schema,
+                        bool write, struct rky_error *err);
     /** Figures of a source table. @p after NULL or NONE = no watermark. */
     int (*facts)(const struct rky_adapter *adapter, const struct rky_table_ref *table,
                  const struct rky_table_info *info, const char *cursor_column,

@@ -112,10 +112,13 @@ static int take_claim(struct rky_run *run, struct rky_target *target, struct rky
     int rc = rky_target_session(run, target, true, err);
     if (rc != RKY_OK)
         return rc;
+    int64_t token = run->claim_token > run->meta.fence ? run->claim_token : run->meta.fence + 1;
     target->claim = (struct rky_claim){
         .namespace_ = run->job->namespace_,
         .lineage = run->meta.lineage,
-        .token = run->claim_token > run->meta.fence + 1 ? run->claim_token : run->meta.fence + 1,
+        .token = token > run->state.token ? token : run->state.token,
+        .raise = run->state.raise,
+        .raise_context = run->state.context,
     };
     rky_uuid_v4(target->claim.claim_id);
     rc = run->target->ops->claim(target->session, &target->claim, err);
@@ -140,6 +143,21 @@ static int first_is_still_ours(struct rky_run *run, struct rky_target *first, st
     return rc;
 }
 
+int rky_run_claims_held(struct rky_run *run, struct rky_error *err)
+{
+    int rc = RKY_OK;
+    for (size_t i = 0; rc == RKY_OK && i < run->target_count; i++) {
+        struct rky_target *target = &run->targets[i];
+        if (!target->claimed)
+            continue;
+        rc = rky_target_session(run, target, true, err);
+        if (rc == RKY_OK)
+            rc = run->target->ops->claim_check(target->session, &target->claim, err);
+        rky_target_release(run, target);
+    }
+    return rc;
+}
+
 int rky_run_claim(struct rky_run *run, struct rky_error *err)
 {
     struct rky_target *first = NULL;
@@ -151,7 +169,7 @@ int rky_run_claim(struct rky_run *run, struct rky_error *err)
         int rc = first_is_still_ours(run, first, &fault);
         if (rc == RKY_OK)
             rc = take_claim(run, target, &fault);
-        if (rc == RKY_ERR_FENCED || rc == RKY_ERR_NOMEM) {
+        if (rc == RKY_ERR_FENCED || rc == RKY_ERR_NOMEM || rc == RKY_ERR_STATE_SYNC) {
             if (err != NULL)
                 *err = fault;
             return rc;

@@ -17,7 +17,7 @@ engine_librkyengine_la_SOURCES = \
 	engine/record.c \
 	engine/report.c \
 	engine/report_events.c \
-	engine/run.c engine/run.h engine/run_internal.h \
+	engine/run.c engine/run_state.c engine/run.h engine/run_internal.h \
 	engine/tables.c \
 	engine/target.c
 engine_librkyengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)

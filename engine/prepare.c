@@ -318,6 +318,26 @@ static int prepare_target(struct rky_run *run, struct rky_target *target, struct
     return RKY_OK;
 }
 
+/* The target's lineage is the reference. What only this machine holds gives way to it; a remote
+ * that holds another state is a mistake that somebody has to look at. */
+static int take_lineage(struct rky_run *run, const struct rky_target *known, struct rky_error *err)
+{
+    const char *lineage = known->fence.lineage;
+    if (strcmp(run->meta.lineage, lineage) != 0 && run->state.remote && run->meta.generation > 0) {
+        int rc = rky_fail(err, RKY_ERR_STATE_FILE,
+                          "namespace '%s': the state has lineage %s, target schema '%s.%s' belongs "
+                          "to lineage %s",
+                          run->job->namespace_, run->meta.lineage, known->catalog, known->schema,
+                          lineage);
+        rky_error_hint(err, "the remote holds another state than this target's: check bucket, "
+                            "prefix and namespace; 'rocky state adopt --lineage' overrides");
+        run->foreign = !run->state.confirmed;
+        return rc;
+    }
+    (void)snprintf(run->meta.lineage, sizeof(run->meta.lineage), "%s", lineage);
+    return RKY_OK;
+}
+
 /* The target's fence rows are the reference for whose state this is: a ledger that was recreated
  * takes their lineage over; rows that disagree among themselves mean two states share a target. */
 static int inherit_lineage(struct rky_run *run, struct rky_error *err)
@@ -339,9 +359,7 @@ static int inherit_lineage(struct rky_run *run, struct rky_error *err)
         }
         known = target;
     }
-    if (known != NULL)
-        (void)snprintf(run->meta.lineage, sizeof(run->meta.lineage), "%s", known->fence.lineage);
-    return RKY_OK;
+    return known != NULL ? take_lineage(run, known, err) : RKY_OK;
 }
 
 /* A key that the target knows from another job, while the ledger does not, belongs to a job whose

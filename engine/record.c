@@ -235,11 +235,14 @@ static int write_all(struct rky_run *run, const json_t *result, const struct rky
     if (rc == RKY_OK && is_plan_used_up(run))
         rc = rky_ledger_plan_applied(ledger, run->job->plan_id, run->run_id, now_us, err);
     if (rc == RKY_OK)
-        rc = record_job(run, err);
-    if (rc == RKY_OK)
         rc = rky_ledger_sweep(ledger, &retention, now_us, err);
     if (rc == RKY_OK)
         rc = rky_ledger_bump(ledger, &generation, err);
+    /* After the bump: the events name the write that carries them. */
+    if (rc == RKY_OK && run->state.remote)
+        rc = rky_run_promise_upload(run, err);
+    if (rc == RKY_OK)
+        rc = record_job(run, err);
     return rc;
 }
 
@@ -297,6 +300,14 @@ static int compose(struct rky_run *run, const struct rky_error *failure, json_t 
     run->exit_code = exit_code_of(run, failure);
     *ret_result = result;
     return RKY_OK;
+}
+
+int rky_record_compose(struct rky_run *run, const struct rky_error *failure, struct rky_error *err)
+{
+    json_t *result = NULL;
+    int rc = compose(run, failure, &result, err);
+    json_decref(result);
+    return rc;
 }
 
 static void drop_composed(struct rky_run *run)

@@ -139,7 +139,7 @@ json_t *rky_report_anomaly(const struct rky_work *work, const struct rky_anomaly
                      "deviation_pct", anomaly->deviation_pct, "reason", anomaly->reason);
 }
 
-static json_t *error_entry(const char *table, const char *kind, const struct rky_error *error)
+json_t *rky_report_error(const char *table, const char *kind, const struct rky_error *error)
 {
     json_t *entry = json_pack("{s:s?, s:s, s:b, s:s}", "table", table, "failure_kind", kind,
                               "transient", error->transient, "error", error->message);
@@ -162,7 +162,7 @@ static void add_failed_checks(json_t *errors, const struct rky_work *work)
         (void)rky_fail(&error, RKY_ERR_QUERY, "check '%s' failed: %s",
                        json_string_value(json_object_get(check, "name")),
                        message != NULL ? message : "it did not pass");
-        (void)json_array_append_new(errors, error_entry(work->name, "check-failed", &error));
+        (void)json_array_append_new(errors, rky_report_error(work->name, "check-failed", &error));
     }
 }
 
@@ -213,7 +213,8 @@ static void list_work(struct lists *lists, const struct rky_work *work, bool onl
         lists->failed++;
         if (!only_news || json_array_size(lists->errors) < TRUNCATED_LIST_MAX)
             (void)json_array_append_new(
-                lists->errors, error_entry(work->name, work->failure_kind, rky_work_error(work)));
+                lists->errors,
+                rky_report_error(work->name, work->failure_kind, rky_work_error(work)));
         break;
     case RKY_WORK_SKIPPED:
     case RKY_WORK_PENDING:
@@ -234,11 +235,11 @@ static void list_failure(const struct rky_run *run, struct lists *lists,
     {
         struct rky_error error = {0};
         (void)rky_fail(&error, RKY_ERR_REFUSED, "%s", json_string_value(difference));
-        (void)json_array_append_new(lists->errors, error_entry(NULL, "conflict", &error));
+        (void)json_array_append_new(lists->errors, rky_report_error(NULL, "conflict", &error));
     }
     if (json_array_size(run->plan_differences) == 0)
-        (void)json_array_append_new(lists->errors,
-                                    error_entry(NULL, rky_failure_kind(failure->code), failure));
+        (void)json_array_append_new(
+            lists->errors, rky_report_error(NULL, rky_failure_kind(failure->code), failure));
 }
 
 static const char *status_of(const struct rky_run *run, const struct lists *lists,
@@ -271,10 +272,17 @@ static json_t *excluded_json(const struct rky_run *run)
 
 static json_t *state_json(const struct rky_run *run, int64_t generation_after)
 {
-    return json_pack("{s:I, s:o, s:n, s:n}", "generation_before", (json_int_t)run->meta.generation,
+    json_t *download = json_null(), *upload = json_null();
+    if (run->state.download != NULL)
+        download = rky_transfer_report_json(run->state.download);
+    /* What will be true when anybody sees this; else it is put right first. */
+    if (run->state.remote && generation_after > 0)
+        upload = json_pack("{s:s, s:I}", "outcome", rky_outcome_name(RKY_OUTCOME_OK), "generation",
+                           (json_int_t)generation_after);
+    return json_pack("{s:I, s:o, s:o, s:o}", "generation_before", (json_int_t)run->meta.generation,
                      "generation_after",
                      generation_after > 0 ? json_integer(generation_after) : json_null(),
-                     "download", "upload");
+                     "download", download, "upload", upload);
 }
 
 static json_t *assemble(const struct rky_run *run, const struct lists *lists,

@@ -111,6 +111,28 @@ static void add_plan(struct events *events)
     add(events, "plan.created", rky_asprintf("%s|plan.created", events->job_name), NULL, row);
 }
 
+json_t *rky_report_transfer(const struct rky_run *run, const struct rky_transfer_report *report)
+{
+    bool up = report->kind == RKY_TRANSFER_UPLOAD;
+    bool landed = up && report->outcome == RKY_OUTCOME_OK && report->write_id[0] != '\0';
+    /* An upload that landed has one name, whoever tells of it; every other end is of its attempt.
+     */
+    char *id_name = landed ? rky_strdup(report->write_id)
+                           : rky_asprintf("%s|%s|%d|%s", run->commit_job_id,
+                                          up ? "state.upload" : "state.download", run->job->attempt,
+                                          up ? report->write_id : run->run_id);
+    json_t *body = rky_transfer_report_json(report);
+    json_t *event = NULL;
+    if (id_name != NULL && body != NULL)
+        event =
+            json_pack("{s:s, s:s, s:s, s:I, s:O}", "type", up ? "state.upload" : "state.download",
+                      "id_name", id_name, "outcome", rky_outcome_name(report->outcome), "time_us",
+                      (json_int_t)report->at_us, "body", body);
+    json_decref(body);
+    rky_free(id_name);
+    return event;
+}
+
 json_t *rky_report_events(const struct rky_run *run)
 {
     struct events events = {.run = run, .list = json_array(), .job_name = run->commit_job_id};
@@ -118,6 +140,17 @@ json_t *rky_report_events(const struct rky_run *run)
     rky_time_format(events.at_us, events.at);
     if (events.list == NULL)
         return NULL;
+    if (run->state.download != NULL &&
+        json_array_append_new(events.list, rky_report_transfer(run, run->state.download)) != 0)
+        events.failed = true;
+    if (run->state.lockless)
+        add(&events, "worker.alarm",
+            rky_asprintf("%s|%s|lock_unavailable", events.job_name, run->run_id), "warning",
+            json_pack("{s:s, s:s, s:s, s:s}", "code", "lock_unavailable", "severity", "warning",
+                      "message", "the run went on without a lease: its server does not answer",
+                      "hint",
+                      "see 'rocky doctor --check lock'; the claim in the target and the "
+                      "conditional upload keep the data right meanwhile"));
     if (run->plan_display != NULL)
         add_plan(&events);
     for (size_t i = 0; run->job->type != RKY_JOB_PLAN && i < run->work_count; i++)

@@ -82,6 +82,7 @@ void rky_run_free(struct rky_run *run)
     rky_free(run->result);
     rky_free(run->events);
     rky_free(run->plan_json);
+    rky_free((void *)run->own);
     (void)pthread_mutex_destroy(&run->mutex);
     rky_free(run);
 }
@@ -204,18 +205,39 @@ static int answer_duplicate(struct rky_run *run, const struct rky_job_record *fi
     return record_skipped(run, executor, params, err);
 }
 
+int rky_run_recall(struct rky_run *run, struct rky_error *err)
+{
+    struct rky_job_record record = {0};
+    if (run->job->job_id[0] == '\0')
+        return RKY_OK;
+    int rc = rky_ledger_job_get(run->env.ledger, run->job->job_id, &record, err);
+    if (rc == RKY_OK)
+        rc = answer_recorded(run, &record, err);
+    rky_job_record_done(&record);
+    return rc == RKY_ERR_NOT_FOUND ? RKY_OK : rc;
+}
+
+int rky_run_adopt_recorded(struct rky_run *run, struct rky_error *err)
+{
+    rky_free(run->result);
+    rky_free(run->status);
+    run->result = NULL;
+    run->status = NULL;
+    int rc = rky_run_recall(run, err);
+    if (rc == RKY_OK && !run->answered)
+        return rky_fail(err, RKY_ERR_BUG, "job '%s' is not in the state that recorded it",
+                        run->job->job_id);
+    return rc;
+}
+
 int rky_run_lookup(struct rky_run *run, struct rky_error *err)
 {
     struct rky_job_record record = {0};
-    int rc = RKY_ERR_NOT_FOUND;
-    if (run->job->job_id[0] != '\0')
-        rc = rky_ledger_job_get(run->env.ledger, run->job->job_id, &record, err);
-    if (rc == RKY_OK) {
-        rc = answer_recorded(run, &record, err);
-        rky_job_record_done(&record);
+    int rc = rky_run_recall(run, err);
+    if (rc != RKY_OK || run->answered)
         return rc;
-    }
-    if (rc == RKY_ERR_NOT_FOUND && run->job->idempotency_key != NULL) {
+    rc = RKY_ERR_NOT_FOUND;
+    if (run->job->idempotency_key != NULL) {
         rc = rky_ledger_job_by_key(run->env.ledger, rky_job_type_name(run->job->type),
                                    run->job->idempotency_key, &record, err);
         if (rc == RKY_OK) {

@@ -79,6 +79,7 @@ struct rky_target {
 
 struct rky_run {
     struct rky_run_env env;
+    struct rky_run_state state;
     const struct rky_job *job;
     char run_id[RKY_UUID_TEXT];
     char *commit_job_id; /**< job id written with commits (see lookup of keys) */
@@ -119,6 +120,8 @@ struct rky_run {
     int64_t last_progress_ms;
 
     bool answered;
+    bool foreign;     /**< the copy at hand is of another lineage than the target */
+    const char **own; /**< names of finished tables, made on demand */
     int exit_code;
     char *status, *result, *events, *plan_json;
     int64_t claim_token; /**< greatest of all claims, 0 = none */
@@ -167,6 +170,11 @@ RKY_MUST_CHECK int rky_plan_build(struct rky_run *run, struct rky_error *err);
 RKY_MUST_CHECK int rky_plan_load(struct rky_run *run, struct rky_error *err);
 RKY_MUST_CHECK int rky_plan_validate(struct rky_run *run, struct rky_error *err);
 
+/* run_state.c */
+/** @brief Append the upload's event as a crash would leave it to run->events: what a redelivery
+ *         publishes, `recovered`. Inside the record's transaction, after the bump. */
+RKY_MUST_CHECK int rky_run_promise_upload(struct rky_run *run, struct rky_error *err);
+
 /* checks.c */
 RKY_MUST_CHECK int rky_work_check(struct rky_run *run, struct rky_work *work,
                                   struct rky_error *err);
@@ -176,6 +184,12 @@ RKY_MUST_CHECK int rky_work_check(struct rky_run *run, struct rky_work *work,
 json_t *rky_report_result(const struct rky_run *run, const struct rky_error *failure,
                           int64_t generation_after, bool only_news);
 json_t *rky_report_events(const struct rky_run *run);
+/** @brief One element of the recorded events for a finished transfer. @return owned or NULL. */
+json_t *rky_report_transfer(const struct rky_run *run, const struct rky_transfer_report *report);
+json_t *rky_report_error(const char *table, const char *kind, const struct rky_error *error);
+/** @brief Compose run->result, ->status, ->events for a failure that no ledger can record. */
+RKY_MUST_CHECK int rky_record_compose(struct rky_run *run, const struct rky_error *failure,
+                                      struct rky_error *err);
 json_t *rky_report_materialization(const struct rky_work *work);
 json_t *rky_report_anomaly(const struct rky_work *work, const struct rky_anomaly *anomaly);
 json_t *rky_report_skipped(const struct rky_run *run, const char *first_result,

@@ -112,7 +112,10 @@ static int copy_once(struct rky_run *run, struct rky_target *target, struct rky_
     };
     rky_copy_outcome_done(&work->outcome);
     rky_work_spec(work, run, &spec);
-    int rc = rky_target_session(run, target, true, fault);
+    int rc =
+        run->state.may_commit != NULL ? run->state.may_commit(run->state.context, fault) : RKY_OK;
+    if (rc == RKY_OK)
+        rc = rky_target_session(run, target, true, fault);
     if (rc == RKY_OK)
         rc = run->target->ops->copy(target->session, &target->claim, &spec, &ids, &work->outcome,
                                     fault);

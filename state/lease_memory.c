@@ -101,8 +101,8 @@ static bool act(struct driver *driver, const char *namespace_,
     if (ours && deed == DEED_RENEW)
         entry->expires_boot_ms = now(driver) + number;
     if (ours && deed == DEED_RAISE) {
-        entry->holder.token = number;
         entry->fence = entry->fence > number ? entry->fence : number;
+        entry->holder.token = entry->fence;
     }
     if (ours && deed == DEED_RELEASE) {
         entry->held = false;

@@ -210,7 +210,7 @@ static int valkey_raise(struct rky_lease_driver *base, const char *namespace_,
     int rc = make_names(driver, namespace_, &names, err);
     if (rc != 0)
         return rc;
-    raised.token = token;
+    raised.token = token > holder->token ? token : holder->token;
     rky_lease_text(&raised, true, text);
     const struct rky_valkey_arg args[] = {RKY_VALKEY_TEXT(names.lock), RKY_VALKEY_TEXT(names.fence),
                                           RKY_VALKEY_TEXT(mark.text),

@@ -313,6 +313,7 @@ int rky_lease_raise(struct rky_lease *lease, int64_t token, struct rky_transfer 
     struct rky_lease_holder holder = lease->holder;
     struct call call = {
         .leases = leases, .namespace_ = lease->namespace_, .holder = &holder, .number = token};
+    holder.token = atomic_load(&lease->token);
     int rc = rky_guard_run(leases->leg, transfer, -1, attempt_raise, &call, err);
     if (rc != 0)
         return rc;

@@ -131,13 +131,9 @@ int rky_ledger_begin(struct rky_ledger *ledger, struct rky_error *err)
                                                                         : RKY_SQL_BEGIN_WRITE);
     if (rc != SQLITE_OK)
         return rky_ledger_fail(ledger, rc, "begin a transaction", err);
-    rky_ledger_named(ledger);
+    ledger->changes_before = sqlite3_total_changes64(ledger->db);
+    ledger->named = false;
     return 0;
-}
-
-void rky_ledger_named(struct rky_ledger *ledger)
-{
-    ledger->named_changes = sqlite3_total_changes64(ledger->db);
 }
 
 int rky_ledger_commit(struct rky_ledger *ledger, struct rky_error *err)
@@ -147,7 +143,7 @@ int rky_ledger_commit(struct rky_ledger *ledger, struct rky_error *err)
         return rky_fail(err, RKY_ERR_BUG, "no transaction is open in state file '%s'",
                         ledger->path);
     int rc = 0;
-    if (sqlite3_total_changes64(ledger->db) != ledger->named_changes)
+    if (!ledger->named && sqlite3_total_changes64(ledger->db) != ledger->changes_before)
         rc = rky_fail(err, RKY_ERR_BUG, "a change of state file '%s' was not given a write id",
                       ledger->path);
     if (rc == 0) {

@@ -100,8 +100,8 @@ RKY_MUST_CHECK int rky_ledger_set_lineage(struct rky_ledger *ledger, const char 
 /** @brief Raise the fence to at least @p token. Inside a transaction. */
 RKY_MUST_CHECK int rky_ledger_raise_fence(struct rky_ledger *ledger, int64_t token,
                                           struct rky_error *err);
-/** @brief generation + 1 and a new write_id; the old one becomes the first ancestor. Inside a
- *         transaction, last. */
+/** @brief generation + 1 and a new write_id; the old one becomes the first ancestor. Once in each
+ *         transaction that changes anything. */
 RKY_MUST_CHECK int rky_ledger_bump(struct rky_ledger *ledger, int64_t *ret_generation,
                                    struct rky_error *err);
 /** @brief Put this content on another head: the next bump makes @p generation + 1 and puts the

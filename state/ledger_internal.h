@@ -110,9 +110,10 @@ struct rky_ledger {
     struct rky_file_lock lock;               /**< opened at first use, fd -1 before */
     struct rky_counted *counted;
     size_t counted_count, counted_capacity;
-    /** sqlite3_total_changes64() when the open transaction began, or at its last bump: the content
-     *  that the write id names. */
-    int64_t named_changes;
+    /** sqlite3_total_changes64() when the open transaction began: a transaction that changes
+     *  anything has to bump, because the write id names the content. */
+    int64_t changes_before;
+    bool named; /**< it did */
 };
 
 /* --- sqlite_file.c ------------------------------------------------------------------------------
@@ -215,8 +216,6 @@ RKY_MUST_CHECK int rky_query_run(struct rky_query *query, const char *doing, str
 /** @brief Run SQL text that is used once per connection. */
 RKY_MUST_CHECK int rky_ledger_exec(struct rky_ledger *ledger, const char *sql, const char *doing,
                                    struct rky_error *err);
-/** @brief The write id names the content of the open transaction as it is now. */
-void rky_ledger_named(struct rky_ledger *ledger);
 /** @brief Run a cached BEGIN or COMMIT. @return SQLite's code. */
 int rky_ledger_control(struct rky_ledger *ledger, enum rky_sql which);
 /** @brief Translate SQLite's code of a failed call. @return the project's code. */

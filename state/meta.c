@@ -95,7 +95,7 @@ int rky_ledger_bump(struct rky_ledger *ledger, int64_t *ret_generation, struct r
     if (rc == 0 && !found)
         rc = rky_ledger_fail_damaged(ledger, "it does not say which state it is", err);
     if (rc == 0) {
-        rky_ledger_named(ledger);
+        ledger->named = true;
         *ret_generation = generation;
     }
     return rc;

@@ -63,14 +63,15 @@ static int describe(const struct rky_s3 *s3, const struct rky_s3_request *reques
                     struct rky_remote_object *ret_object, struct rky_error *err)
 {
     const char *length = rky_http_response_header(response, "content-length");
-    ret_object->exists = true;
-    ret_object->not_modified = response->status == 304;
+    bool not_modified = response->status == 304;
     if (!copy_etag(response, ret_object->etag)) {
         /* Some servers leave it out of a 304: it is the one that was asked for. */
-        if (!ret_object->not_modified || request->if_none_match == NULL)
+        if (!not_modified || request->if_none_match == NULL)
             return rky_s3_bad_reply(s3, request, "has no usable ETag", transfer, err);
         strncpy(ret_object->etag, request->if_none_match, RKY_ETAG_MAX - 1);
     }
+    ret_object->exists = true;
+    ret_object->not_modified = not_modified;
     ret_object->has_head = rky_s3_metadata_read(response, &ret_object->head);
     ret_object->modified_us = rky_http_response_time_us(response, "last-modified");
     if (length != NULL && response->status == 200)

@@ -95,7 +95,7 @@ int rky_ledger_migrate(struct rky_ledger *ledger, const struct rky_ledger_header
     /* A migration changes how the content is stored and not what it says, alike in every program
      * that reads it: the write id stays. */
     if (rc == 0)
-        rky_ledger_named(ledger);
+        ledger->named = true;
     if (rc == 0)
         rc = rky_ledger_commit(ledger, err);
     if (rc != 0) {

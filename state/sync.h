@@ -11,7 +11,7 @@
  *
  * The commit is a compare-and-swap on the remote's version. A newer state is never overwritten by
  * an older one: not by a stale base, not by a zombie, not after a failed download.
- * One sync is used by one thread; only rky_sync_stop() may come from another.
+ * One sync is used by one thread.
  */
 #ifndef RKY_STATE_SYNC_H
 #define RKY_STATE_SYNC_H
@@ -35,6 +35,7 @@ struct rky_sync_options {
     bool skippable; /**< a run or an apply: on_upload_failure = "skip" holds for them only */
     bool read_only; /**< look only: no lease, never an upload */
     int64_t lock_timeout_ms; /**< for the lock and the lease; 0 = one try */
+    const _Atomic bool *stop; /**< set by somebody to end waiting soon; NULL = nobody */
     struct rky_clock *clock;
     struct rky_log *log;
 };
@@ -42,12 +43,16 @@ RKY_MUST_CHECK int rky_sync_new(const struct rky_sync_options *options, struct r
                                 struct rky_error *err);
 /** @brief Gives lease and lock back. What was written and not uploaded stays as a pending copy. */
 void rky_sync_free(struct rky_sync *sync);
-/** @brief End waiting soon. Any thread. */
-void rky_sync_stop(struct rky_sync *sync);
+/** @brief Give lease and lock back now; only reports and rky_sync_keep_version() are left. */
+void rky_sync_release(struct rky_sync *sync);
 
 /** @brief The lock of this machine, then the lease. @return 0; RKY_ERR_LOCKED naming the holder;
  *         RKY_ERR_STATE_SYNC when lock.mode = "require" and the server does not answer. */
 RKY_MUST_CHECK int rky_sync_lock(struct rky_sync *sync, struct rky_error *err);
+/** @brief The two halves of it. The first makes no request; the second is nothing without a server
+ *         of leases. */
+RKY_MUST_CHECK int rky_sync_lock_here(struct rky_sync *sync, struct rky_error *err);
+RKY_MUST_CHECK int rky_sync_lease(struct rky_sync *sync, struct rky_error *err);
 /** @brief Answer without a request: is the copy at hand known to be in sync with the remote?
  *         Then a job that is recorded in it may be answered from it. */
 bool rky_sync_is_warm(const struct rky_sync *sync);
@@ -74,6 +79,10 @@ RKY_MUST_CHECK int rky_sync_raise(struct rky_sync *sync, int64_t token, struct r
 struct rky_sync_callbacks {
     /** Are all claims of this run still ours in the target? 0 or RKY_ERR_FENCED. NULL = none. */
     int (*claims_held)(void *context, struct rky_error *err);
+    /** The content got another generation and write id: put that into what was recorded. Inside a
+     *  transaction on @p ledger, after the bump. NULL = nothing to do. */
+    int (*renumbered)(void *context, struct rky_ledger *ledger, int64_t generation,
+                      struct rky_error *err);
     void *context;
     const char *const *own_tables; /**< NULL-terminated: whose watermarks win a merge */
 };

@@ -60,6 +60,10 @@ enum rky_err rky_valkey_classify(const char *error_reply, struct rky_attempt *re
 {
     const struct row *row = find_row(error_reply);
     *ret_attempt = (struct rky_attempt){
-        .error_class = row->error_class, .retry = row->retry, .counts = row->counts};
+        .error_class = row->error_class,
+        .retry = row->retry,
+        .counts = row->counts,
+        .unapplied = true, /* an error reply is a refusal: the command was not carried out */
+    };
     return row->code;
 }

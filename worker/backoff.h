@@ -15,7 +15,7 @@ struct rky_backoff {
 };
 
 /** @brief @param failures so far, from 0. @return from [0.5, 1.0] of the delay, at least 1 ms. */
-static inline int64_t rky_backoff_ms(const struct rky_backoff *backoff, int failures)
+static inline int64_t rky_requeue_delay_ms(const struct rky_backoff *backoff, int failures)
 {
     int64_t delay = backoff->first_ms;
     for (int i = 0; i < failures && delay < backoff->most_ms; i++)

@@ -75,7 +75,7 @@ static void take_again(struct rky_dispatcher *dispatcher, struct rky_task *task)
         rky_task_free(task);
         return;
     }
-    int64_t delay = rky_backoff_ms(&undelivered_backoff, task->undelivered_count++);
+    int64_t delay = rky_requeue_delay_ms(&undelivered_backoff, task->undelivered_count++);
     if (rky_lanes_push_first(dispatcher->options.lanes, task, delay, &err) == 0)
         return;
     /* No memory: its offset stays open, so that it comes again after the next rebalance. */

@@ -44,7 +44,7 @@ void rky_dispatcher_letter_later(struct rky_dispatcher *dispatcher, struct rky_t
         rky_task_free(task);
         return;
     }
-    int64_t delay = rky_backoff_ms(&letter_backoff, task->undelivered_count++);
+    int64_t delay = rky_requeue_delay_ms(&letter_backoff, task->undelivered_count++);
     rky_log_write(dispatcher->options.log,
                   task->undelivered_count == 1 ? RKY_LOG_ERROR : RKY_LOG_WARN,
                   json_pack("{s:s, s:i, s:I, s:s, s:I}", "topic", task->inbound.topic, "partition",

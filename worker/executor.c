@@ -182,7 +182,7 @@ static void end_locked(const struct ending *ending)
     if (task->locked_count == 0)
         task->first_locked_mono_ms = now;
     int64_t waited_ms = now - task->first_locked_mono_ms;
-    int64_t delay = rky_backoff_ms(&locked_backoff, task->locked_count++);
+    int64_t delay = rky_requeue_delay_ms(&locked_backoff, task->locked_count++);
     if (!task->lock_alarmed && waited_ms >= options->config->state.lock_wait_warn_seconds * 1000) {
         task->lock_alarmed = true;
         rky_events_alarm(options->events, &task->job, "lock-wait", false,
@@ -212,7 +212,7 @@ static void end_given_back(const struct ending *ending)
     default:
         task->transient_count++;
         give_back(ending, "job.requeued", task->transient_count, "transient",
-                  rky_backoff_ms(&transient_backoff, task->transient_count - 1));
+                  rky_requeue_delay_ms(&transient_backoff, task->transient_count - 1));
         break;
     }
 }
@@ -232,7 +232,7 @@ static void end_broken(const struct ending *ending)
     bool hold = streak >= needed;
     int failures =
         hold && streak - needed > task->broken_count ? streak - needed : task->broken_count;
-    int64_t delay = rky_backoff_ms(&broken_backoff, failures);
+    int64_t delay = rky_requeue_delay_ms(&broken_backoff, failures);
     if (hold)
         rky_lanes_hold(options->lanes, delay);
     if (hold ? streak == needed : task->broken_count == 0)
@@ -301,7 +301,8 @@ static void run_task(struct slot *slot, struct rky_task *task, struct rky_job_ou
                                     .log = options->log,
                                     .worker_id = options->worker_id,
                                     .trigger = "kafka",
-                                    .ledgers = options->ledgers,
+                                    .store = options->store,
+                                    .workspaces = options->workspaces,
                                     .last_attempt = task->transient_count + 1 >= TRANSIENT_ATTEMPTS,
                                     .publish = publish,
                                     .publish_context = slot,

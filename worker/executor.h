@@ -33,7 +33,8 @@ struct rky_executors_options {
     struct rky_outbox *outbox;
     const struct rky_events *events;
     struct rky_dispatcher *dispatcher;
-    struct rky_ledger_pool *ledgers;
+    struct rky_store *store;
+    struct rky_workspace_pool *workspaces;
     rky_job_fn *run;
     size_t count;
 };

@@ -26,8 +26,8 @@ static int publish(const struct rky_job_env *env, const struct rky_event *event,
 }
 
 /* One element of the recorded events: {type, id_name, outcome, time_us, body{}}. */
-static int publish_event(const struct rky_job_env *env, const struct rky_job *job,
-                         const json_t *recorded, struct rky_error *err)
+int rky_job_publish_event(const struct rky_job_env *env, const struct rky_job *job,
+                          const json_t *recorded, struct rky_error *err)
 {
     char *body = json_dumps(json_object_get(recorded, "body"), JSON_COMPACT);
     if (body == NULL)
@@ -59,8 +59,16 @@ static int publish_event(const struct rky_job_env *env, const struct rky_job *jo
     return rc;
 }
 
+/* The measured form of an event, where there is one for the same write. */
+static const json_t *best_of(const json_t *recorded, const json_t *measured)
+{
+    const char *id = json_string_value(json_object_get(recorded, "id_name"));
+    const char *better = json_string_value(json_object_get(measured, "id_name"));
+    return id != NULL && better != NULL && strcmp(id, better) == 0 ? measured : recorded;
+}
+
 static int publish_events(const struct rky_job_env *env, const struct rky_job *job,
-                          const char *recorded, struct rky_error *err)
+                          const char *recorded, const json_t *measured, struct rky_error *err)
 {
     if (strcmp(recorded, "[]") == 0)
         return 0;
@@ -72,13 +80,38 @@ static int publish_events(const struct rky_job_env *env, const struct rky_job *j
     }
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < json_array_size(events); i++)
-        rc = publish_event(env, job, json_array_get(events, i), err);
+        rc = rky_job_publish_event(env, job, best_of(json_array_get(events, i), measured), err);
     json_decref(events);
     return rc;
 }
 
+static int publish_result(const struct rky_job_env *env, const struct rky_job *job,
+                          const char *status, const char *result, int64_t time_us,
+                          struct rky_error *err)
+{
+    struct rky_event event = {.type = "job.result",
+                              .id_name = job->job_id,
+                              .namespace_ = job->namespace_,
+                              .worker_id = env->worker_id,
+                              .job_id = job->job_id,
+                              .outcome = status,
+                              .traceparent = job->traceparent,
+                              .time_us = time_us,
+                              .body = result};
+    return publish(env, &event, err);
+}
+
+int rky_job_publish_made(const struct rky_job_env *env, const struct rky_job *job,
+                         const char *status, const char *result, const char *events,
+                         struct rky_error *err)
+{
+    int rc = publish_events(env, job, events, NULL, err);
+    return rc != 0 ? rc
+                   : publish_result(env, job, status, result, env->clock->wall_us(env->clock), err);
+}
+
 int rky_job_publish(const struct rky_job_env *env, const struct rky_job *job,
-                    struct rky_ledger *ledger, struct rky_error *err)
+                    struct rky_ledger *ledger, const json_t *measured, struct rky_error *err)
 {
     struct rky_job_record record = {0};
     rky_fault_point("publish.before");
@@ -87,19 +120,9 @@ int rky_job_publish(const struct rky_job_env *env, const struct rky_job *job,
         return rky_fail(err, RKY_ERR_BUG, "job '%s' ended without a record of it", job->job_id);
     if (rc != 0)
         return rc;
-    rc = publish_events(env, job, record.events, err);
-    if (rc == 0) {
-        struct rky_event event = {.type = "job.result",
-                                  .id_name = job->job_id,
-                                  .namespace_ = job->namespace_,
-                                  .worker_id = env->worker_id,
-                                  .job_id = job->job_id,
-                                  .outcome = record.status,
-                                  .traceparent = job->traceparent,
-                                  .time_us = record.finished_at_us,
-                                  .body = record.result};
-        rc = publish(env, &event, err);
-    }
+    rc = publish_events(env, job, record.events, measured, err);
+    if (rc == 0)
+        rc = publish_result(env, job, record.status, record.result, record.finished_at_us, err);
     rky_job_record_done(&record);
     return rc;
 }

@@ -16,92 +16,167 @@
 #include <string.h>
 
 #include "common/fault.h"
-#include "common/fsutil.h"
 #include "common/mem.h"
-#include "state/ledger.h"
+#include "state/sync.h"
 #include "worker/job_publish.h"
-#include "worker/ledger_pool.h"
+#include "worker/workspace_pool.h"
 
 struct walk {
     const struct rky_job_env *env;
     const struct rky_job *job;
     const struct rky_pipeline_config *pipeline;
-    struct rky_ledger *ledger;
-    bool pooled, locked;
+    struct rky_workspace *workspace;
+    struct rky_sync *sync;
+    bool pooled;
     struct rky_run *run;
-    bool expired; /* its deadline had passed when the walk began */
-    bool failed;  /* `failure` is to be recorded as the result */
+    bool expired;                    /* its deadline had passed when the walk began */
+    bool failed;                     /* `failure` is to be recorded as the result */
+    bool unreadable;                 /* ... but there is no state that could record it */
+    bool restarted;                  /* once, without the copy at hand */
+    bool told_download, told_upload; /* the transfer's event was published */
     struct rky_error failure;
     const char *dead_letter_reason;
 };
 
+/* On the command line the person decides whether to try again. */
+static bool is_interactive(const struct rky_job_env *env)
+{
+    return strcmp(env->trigger, "cli") == 0;
+}
+
+/* --- what the run asks while it works ------------------------------------------------------------
+ */
+
+static int may_commit(void *context, struct rky_error *err)
+{
+    const struct walk *walk = context;
+    return rky_sync_check(walk->sync, err);
+}
+
+static int raise_floor(void *context, int64_t token, struct rky_error *err)
+{
+    const struct walk *walk = context;
+    return rky_sync_raise(walk->sync, token, err);
+}
+
+static int claims_held(void *context, struct rky_error *err)
+{
+    const struct walk *walk = context;
+    return rky_run_claims_held(walk->run, err);
+}
+
+static int renumbered(void *context, struct rky_ledger *ledger, int64_t generation,
+                      struct rky_error *err)
+{
+    const struct walk *walk = context;
+    return rky_run_renumbered(walk->run, ledger, generation, err);
+}
+
+static void set_state(struct walk *walk)
+{
+    const struct rky_run_state state = {
+        .ledger = rky_sync_ledger(walk->sync),
+        .remote = rky_store_remote(walk->env->store) != NULL,
+        .lockless = rky_sync_is_lockless(walk->sync),
+        .confirmed = rky_sync_is_confirmed(walk->sync),
+        .token = rky_sync_token(walk->sync),
+        .download = rky_sync_report(walk->sync, RKY_TRANSFER_DOWNLOAD),
+        .may_commit = may_commit,
+        .raise = raise_floor,
+        .context = walk,
+    };
+    rky_run_set_state(walk->run, &state);
+}
+
 /* --- the steps ----------------------------------------------------------------------------------
  */
 
-static int step_ledger(struct walk *walk, struct rky_error *err)
-{
-    const struct rky_job_env *env = walk->env;
-    if (env->state_path == NULL && env->ledgers != NULL) {
-        walk->pooled = true;
-        return rky_ledger_pool_take(env->ledgers, walk->job->namespace_, &walk->ledger, err);
-    }
-    int rc = 0;
-    char *name = NULL, *path = NULL, *directory = NULL;
-    if (env->state_path != NULL) {
-        path = rky_strdup(env->state_path);
-    } else {
-        name = rky_asprintf("%s.db", walk->job->namespace_);
-        path = name == NULL ? NULL : rky_path_join(env->config->state.local_dir, name);
-    }
-    directory = path == NULL ? NULL : rky_path_dirname(path);
-    if (directory == NULL) {
-        rc = rky_fail_nomem(err);
-        goto out;
-    }
-    rc = rky_mkdir_p(directory, err);
-    if (rc != 0)
-        goto out;
-    struct rky_ledger_options options = {.path = path,
-                                         .namespace_ = walk->job->namespace_,
-                                         .mode = RKY_LEDGER_WRITE,
-                                         .clock = env->clock,
-                                         .log = env->log};
-    rc = rky_ledger_open(&options, &walk->ledger, err);
-out:
-    rky_free(directory);
-    rky_free(path);
-    rky_free(name);
-    return rc;
-}
-
-static int step_lease(struct walk *walk, struct rky_error *err)
-{
-    int rc = rky_ledger_lock(walk->ledger, walk->env->lock_timeout_ms, err);
-    walk->locked = rc == 0;
-    return rc;
-}
-
-static int step_lookup(struct walk *walk, struct rky_error *err)
+static int make_run(struct walk *walk, struct rky_error *err)
 {
     const struct rky_job_env *env = walk->env;
     struct rky_run_env run_env = {.config = env->config,
                                   .pipeline = walk->pipeline,
-                                  .ledger = walk->ledger,
                                   .clock = env->clock,
                                   .log = env->log,
                                   .worker_id = env->worker_id,
                                   .trigger = env->trigger,
                                   .progress = env->progress,
                                   .progress_context = env->progress_context};
+    int rc = rky_run_new(&run_env, walk->job, &walk->run, err);
+    if (rc == 0 && env->running != NULL)
+        env->running(env->running_context, walk->run);
+    return rc;
+}
+
+static int take_workspace(struct walk *walk, struct rky_error *err)
+{
+    const struct rky_job_env *env = walk->env;
+    walk->pooled = env->state_path == NULL && env->workspaces != NULL;
+    if (walk->pooled)
+        return rky_workspace_pool_take(env->workspaces, walk->job->namespace_, &walk->workspace,
+                                       err);
+    const struct rky_workspace_options options = {.config = &env->config->state,
+                                                  .namespace_ = walk->job->namespace_,
+                                                  .state_path = env->state_path,
+                                                  .clock = env->clock,
+                                                  .log = env->log};
+    return rky_workspace_new(&options, &walk->workspace, err);
+}
+
+static int step_ledger(struct walk *walk, struct rky_error *err)
+{
+    const struct rky_job_env *env = walk->env;
     /* Before the run takes its own start time, which must not be earlier than this look. */
     walk->expired =
         walk->job->deadline_us != 0 && env->clock->wall_us(env->clock) > walk->job->deadline_us;
-    int rc = rky_run_new(&run_env, walk->job, &walk->run, err);
+    int rc = make_run(walk, err);
+    if (rc == 0)
+        rc = take_workspace(walk, err);
     if (rc != 0)
         return rc;
-    if (env->running != NULL)
-        env->running(env->running_context, walk->run);
-    rc = rky_run_lookup(walk->run, err);
+    const struct rky_sync_options options = {
+        .store = env->store,
+        .workspace = walk->workspace,
+        .run_id = rky_run_id(walk->run),
+        .job_id = walk->job->job_id,
+        .worker_id = env->worker_id,
+        .skippable = walk->job->type == RKY_JOB_RUN || walk->job->type == RKY_JOB_APPLY,
+        .lock_timeout_ms = env->lock_timeout_ms,
+        .stop = rky_run_stop_flag(walk->run),
+        .clock = env->clock,
+        .log = env->log,
+    };
+    rc = rky_sync_new(&options, &walk->sync, err);
+    return rc != 0 ? rc : rky_sync_lock_here(walk->sync, err);
+}
+
+static int step_recall(struct walk *walk, struct rky_error *err)
+{
+    if (rky_store_remote(walk->env->store) == NULL || !rky_sync_is_warm(walk->sync))
+        return 0;
+    set_state(walk);
+    int rc = rky_run_recall(walk->run, err);
+    if (rc == RKY_ERR_DECODE)
+        walk->dead_letter_reason = "job_id_reused";
+    return rc;
+}
+
+static int step_lease(struct walk *walk, struct rky_error *err)
+{
+    return rky_sync_lease(walk->sync, err);
+}
+
+static int step_download(struct walk *walk, struct rky_error *err)
+{
+    int rc = rky_sync_download(walk->sync, err);
+    if (rc == 0)
+        set_state(walk);
+    return rc;
+}
+
+static int step_lookup(struct walk *walk, struct rky_error *err)
+{
+    int rc = rky_run_lookup(walk->run, err);
     if (rc == RKY_ERR_DECODE)
         walk->dead_letter_reason = "job_id_reused";
     /* A job that was done in time is answered, however late it is asked about again. */
@@ -127,56 +202,165 @@ static int step_tables(struct walk *walk, struct rky_error *err)
 
 static int step_record(struct walk *walk, struct rky_error *err)
 {
+    if (walk->unreadable)
+        return rky_run_give_up(walk->run, rky_sync_report(walk->sync, RKY_TRANSFER_DOWNLOAD),
+                               &walk->failure, err);
     return rky_run_record(walk->run, walk->failed ? &walk->failure : NULL, err);
+}
+
+/* The upload failed for good: what was recorded as a success is put right, or taken back. */
+static int upload_failed(struct walk *walk, const struct rky_error *fault, struct rky_error *err)
+{
+    const struct rky_transfer_report *report = rky_sync_report(walk->sync, RKY_TRANSFER_UPLOAD);
+    bool skippable = walk->job->type != RKY_JOB_PLAN;
+    bool final = is_interactive(walk->env) || (walk->env->last_attempt && !report->commit_unknown);
+    int rc = fault->code;
+    if (rc == RKY_ERR_FENCED || !skippable)
+        rky_sync_discard(walk->sync);
+    else if (final && !rky_run_answered(walk->run) && rc != RKY_ERR_NOMEM &&
+             rc != RKY_ERR_INTERRUPTED)
+        rc = rky_run_upload_ended(walk->run, report, fault, err);
+    if (rc != 0 && err != NULL)
+        *err = *fault;
+    if (rc == 0)
+        walk->failure = *fault;
+    walk->failed = walk->failed || rc == 0;
+    return rc;
+}
+
+static int step_upload(struct walk *walk, struct rky_error *err)
+{
+    struct rky_error fault = {0};
+    const struct rky_sync_callbacks callbacks = {
+        .claims_held = claims_held,
+        .renumbered = renumbered,
+        .context = walk,
+        .own_tables = rky_run_own_tables(walk->run),
+    };
+    if (walk->unreadable)
+        return 0;
+    if (callbacks.own_tables == NULL)
+        return rky_fail_nomem(err);
+    int rc = rky_sync_upload(walk->sync, &callbacks, &fault);
+    if (rc != 0)
+        return upload_failed(walk, &fault, err);
+    set_state(walk);
+    const struct rky_transfer_report *report = rky_sync_report(walk->sync, RKY_TRANSFER_UPLOAD);
+    if (rky_sync_was_adopted(walk->sync))
+        return rky_run_adopt_recorded(walk->run, err);
+    if (report != NULL && report->outcome == RKY_OUTCOME_SKIPPED_AFTER_FAILURE &&
+        !rky_run_answered(walk->run))
+        return rky_run_upload_ended(walk->run, report, NULL, err);
+    return 0;
+}
+
+/* --- telling about transfers -------------------------------------------------------------------
+ */
+
+static void tell_transfer(struct walk *walk, enum rky_transfer_kind kind, bool *told)
+{
+    const struct rky_transfer_report *report =
+        walk->sync != NULL ? rky_sync_report(walk->sync, kind) : NULL;
+    struct rky_error odd = {0};
+    if (report == NULL || *told || walk->env->publish == NULL || walk->run == NULL)
+        return;
+    json_t *event = rky_run_transfer_event(walk->run, report);
+    if (event != NULL && rky_job_publish_event(walk->env, walk->job, event, &odd) != 0)
+        rky_log_write(walk->env->log, RKY_LOG_WARN, NULL,
+                      "job '%s': the event of a transfer was not published: %s", walk->job->job_id,
+                      odd.message);
+    json_decref(event);
+    *told = true;
+}
+
+/* Transfers of an attempt that leaves no result behind; those of one that does are recorded. */
+static void tell_transfers(struct walk *walk)
+{
+    tell_transfer(walk, RKY_TRANSFER_DOWNLOAD, &walk->told_download);
+    tell_transfer(walk, RKY_TRANSFER_UPLOAD, &walk->told_upload);
+}
+
+static int publish_recorded(struct walk *walk, struct rky_error *err)
+{
+    const struct rky_transfer_report *upload = rky_sync_report(walk->sync, RKY_TRANSFER_UPLOAD);
+    json_t *measured = NULL;
+    if (upload != NULL && !upload->unchanged) {
+        measured = rky_run_transfer_event(walk->run, upload);
+        if (measured == NULL)
+            return rky_fail_nomem(err);
+    }
+    /* What is recorded of an answered job tells of the attempt that did it, not of this one. */
+    if (rky_run_answered(walk->run))
+        tell_transfer(walk, RKY_TRANSFER_DOWNLOAD, &walk->told_download);
+    walk->told_download = walk->told_upload = true;
+    int rc = rky_job_publish(walk->env, walk->job, rky_sync_ledger(walk->sync), measured, err);
+    json_decref(measured);
+    return rc;
 }
 
 static int step_publish(struct walk *walk, struct rky_error *err)
 {
     if (walk->env->publish == NULL || walk->job->job_id[0] == '\0')
         return 0;
-    return rky_job_publish(walk->env, walk->job, walk->ledger, err);
-}
-
-static void release(struct walk *walk, bool trust_ledger)
-{
-    if (walk->ledger == NULL)
-        return;
-    if (walk->locked)
-        rky_ledger_unlock(walk->ledger);
-    if (walk->pooled)
-        rky_ledger_pool_give(walk->env->ledgers, walk->ledger, trust_ledger);
-    else
-        rky_ledger_close(walk->ledger);
-    walk->ledger = NULL;
-    walk->locked = false;
+    if (!walk->unreadable)
+        return publish_recorded(walk, err);
+    walk->told_download = walk->told_upload = true;
+    return rky_job_publish_made(walk->env, walk->job, rky_run_status(walk->run),
+                                rky_run_result(walk->run), rky_run_events(walk->run), err);
 }
 
 static int step_release(struct walk *walk, struct rky_error *err)
 {
     (void)err;
-    release(walk, true);
+    rky_sync_release(walk->sync);
     return 0;
+}
+
+static int step_version(struct walk *walk, struct rky_error *err)
+{
+    (void)err;
+    rky_sync_keep_version(walk->sync);
+    return 0;
+}
+
+static void put_back(struct walk *walk, bool keep)
+{
+    rky_sync_free(walk->sync);
+    walk->sync = NULL;
+    if (walk->workspace == NULL)
+        return;
+    if (walk->pooled)
+        rky_workspace_pool_give(walk->env->workspaces, walk->workspace, keep);
+    else
+        rky_workspace_free(walk->workspace);
+    walk->workspace = NULL;
 }
 
 enum when {
     ALWAYS,
-    FOR_WORK,  /* not when the ledger answered the job */
-    FOR_COPY,  /* nor when it was a plan */
-    AT_RECORD, /* like FOR_WORK, and where terminal failures go on */
+    FOR_ANSWER, /* not when the copy at hand answered the job */
+    FOR_WORK,   /* not when the ledger answered the job */
+    FOR_COPY,   /* nor when it was a plan */
+    AT_RECORD,  /* like FOR_WORK, and where terminal failures go on */
+    AT_END,     /* ... and for answered jobs, too */
 };
 
 /* A new step is one row here, its function above, and its name in the list of fault points. */
 #define STEPS(row)                                                                             \
-    row(ledger, ALWAYS)     /* open the state file of the namespace */                         \
-        row(lease, ALWAYS)  /* be the only one that works on it */                             \
-        row(lookup, ALWAYS) /* done before? then answer from the ledger */                     \
+    row(ledger, ALWAYS)           /* the working file of the namespace, for us alone here */   \
+        row(recall, ALWAYS)       /* done before, as a copy that is current says? */           \
+        row(lease, FOR_ANSWER)    /* be the only one anywhere that works on it */              \
+        row(download, FOR_ANSWER) /* bring the copy to what the remote holds */                \
+        row(lookup, FOR_ANSWER)   /* done before? then answer from the ledger */               \
         row(prepare,                                                                           \
             FOR_WORK) /* discover, reconcile, plan; refuse here, before anything is written */ \
         row(claim, FOR_COPY)   /* be the only one that may write to the target */              \
         row(tables, FOR_COPY)  /* per table one transaction: rows and watermark */             \
         row(record, AT_RECORD) /* watermarks, history and result in one ledger transaction */  \
-        row(publish, ALWAYS)   /* events and result as recorded */                             \
-        row(release, ALWAYS)   /* let the next one in */
+        row(upload, AT_END)    /* commit the ledger to the remote, or not at all */            \
+        row(publish, AT_END)   /* events and result as recorded */                             \
+        row(release, AT_END)   /* let the next one in */                                       \
+        row(version, AT_END)   /* keep what was uploaded, to go back to */
 
 struct step {
     const char *name, *fault_point;
@@ -198,27 +382,25 @@ const char *const *rky_job_step_names(void)
 
 static bool applies(const struct step *step, const struct walk *walk)
 {
+    bool answered = walk->run != NULL && rky_run_answered(walk->run);
     switch (step->when) {
     case ALWAYS:
-        return !walk->failed || step->go == step_publish || step->go == step_release;
+        return !walk->failed;
+    case FOR_ANSWER:
     case FOR_WORK:
-        return !walk->failed && !rky_run_answered(walk->run);
+        return !walk->failed && !answered;
     case FOR_COPY:
-        return !walk->failed && !rky_run_answered(walk->run) && walk->job->type != RKY_JOB_PLAN;
+        return !walk->failed && !answered && walk->job->type != RKY_JOB_PLAN;
     case AT_RECORD:
-        return walk->failed || !rky_run_answered(walk->run);
+        return walk->failed || !answered;
+    case AT_END:
+        return true;
     }
     return false;
 }
 
 /* --- how it ends -------------------------------------------------------------------------------
  */
-
-/* On the command line the person decides whether to try again. */
-static bool is_interactive(const struct rky_job_env *env)
-{
-    return strcmp(env->trigger, "cli") == 0;
-}
 
 /* What a failed attempt means for the job; RKY_JOB_DONE = record it, it is final. */
 static enum rky_job_end end_of(const struct walk *walk, int code)
@@ -260,7 +442,7 @@ static enum rky_job_end end_of(const struct walk *walk, int code)
     return RKY_JOB_DONE;
 }
 
-/* Only what happened between lookup and record can become a result. */
+/* Only what happened between lookup and record can become a result in the ledger. */
 static bool can_be_recorded(const struct walk *walk, const struct step *step)
 {
     return walk->run != NULL && !walk->failed &&
@@ -268,26 +450,71 @@ static bool can_be_recorded(const struct walk *walk, const struct step *step)
             (step->go == step_lookup && walk->expired));
 }
 
+/* A state that cannot be read: the job fails, in words, although nothing can record that; unless
+ * another attempt, or a newer worker, may do better. */
+static bool ends_unread(const struct walk *walk, const struct step *step, int code)
+{
+    if (step->go != step_download || walk->failed || code == RKY_ERR_NOMEM ||
+        rky_sync_report(walk->sync, RKY_TRANSFER_DOWNLOAD) == NULL)
+        return false;
+    if (rky_sync_sequel(walk->sync) != RKY_SEQUEL_FAIL)
+        return false;
+    return is_interactive(walk->env) || walk->env->last_attempt ||
+           (code != RKY_ERR_STATE_SYNC && code != RKY_ERR_CONNECTION && code != RKY_ERR_TIMEOUT &&
+            code != RKY_ERR_UNAVAILABLE && code != RKY_ERR_IO && code != RKY_ERR_QUOTA);
+}
+
+/* The copy at hand is of another state than the target's: throw it away and look again. */
+static int start_over(struct walk *walk, struct rky_error *err)
+{
+    walk->restarted = true;
+    rky_sync_discard(walk->sync);
+    if (walk->env->running != NULL)
+        walk->env->running(walk->env->running_context, NULL);
+    put_back(walk, false);
+    rky_run_free(walk->run);
+    walk->run = NULL;
+    rky_error_clear(err);
+    return 0;
+}
+
+static enum rky_job_end end_at(const struct walk *walk, const struct step *step, int code)
+{
+    bool transfer = step->go == step_download || step->go == step_upload;
+    enum rky_job_end end = end_of(walk, code);
+    if (step->go == step_publish || step->go == step_ledger || step->go == step_lease)
+        return end == RKY_JOB_DONE ? RKY_JOB_GIVE_BACK : end;
+    if (transfer && end != RKY_JOB_DEAD_LETTER && code != RKY_ERR_NOMEM && code != RKY_ERR_QUOTA)
+        return RKY_JOB_GIVE_BACK;
+    return end;
+}
+
 static int walk_steps(struct walk *walk, enum rky_job_end *ret_end, struct rky_error *err)
 {
     for (size_t i = 0; i < STEP_COUNT; i++) {
-        if (!applies(&steps[i], walk))
+        const struct step *step = &steps[i];
+        if (!applies(step, walk))
             continue;
-        rky_fault_point(steps[i].fault_point);
-        int rc = steps[i].go(walk, err);
+        rky_fault_point(step->fault_point);
+        int rc = step->go(walk, err);
         if (rc == 0)
             continue;
-        enum rky_job_end end = end_of(walk, rc);
-        if (end == RKY_JOB_DONE && can_be_recorded(walk, &steps[i])) {
+        if (step->go == step_prepare && rky_run_is_foreign(walk->run) && !walk->restarted) {
+            rc = start_over(walk, err);
+            i = (size_t)-1;
+            continue;
+        }
+        enum rky_job_end end = end_at(walk, step, rc);
+        walk->unreadable = ends_unread(walk, step, rc);
+        if (walk->unreadable || (end == RKY_JOB_DONE && can_be_recorded(walk, step))) {
             walk->failure = *err;
             walk->failed = true;
             rky_error_clear(err);
             continue;
         }
+        tell_transfers(walk);
         /* A failure that is final but came where no result can be recorded is ours to look at. */
         *ret_end = end == RKY_JOB_DONE ? RKY_JOB_BROKEN : end;
-        if (steps[i].go == step_publish || steps[i].go == step_lease)
-            *ret_end = end == RKY_JOB_BROKEN ? end : RKY_JOB_GIVE_BACK;
         return rc;
     }
     *ret_end = RKY_JOB_DONE;
@@ -299,6 +526,10 @@ static int take_results(const struct walk *walk, struct rky_job_outcome *outcome
 {
     const char *status = rky_run_status(walk->run), *result = rky_run_result(walk->run);
     const char *plan = rky_run_plan_json(walk->run);
+    const struct rky_transfer_report *download = rky_sync_report(walk->sync, RKY_TRANSFER_DOWNLOAD);
+    const struct rky_transfer_report *upload = rky_sync_report(walk->sync, RKY_TRANSFER_UPLOAD);
+    if (download != NULL || upload != NULL)
+        outcome->final_result = rky_run_final_result(walk->run, download, upload);
     outcome->status = status == NULL ? NULL : rky_strdup(status);
     outcome->result = result == NULL ? NULL : rky_strdup(result);
     outcome->plan_json = plan == NULL ? NULL : rky_strdup(plan);
@@ -331,9 +562,9 @@ void rky_job_run(const struct rky_job_env *env, const struct rky_job *job,
     if (rc != 0)
         outcome.exit_code = rky_exit_of_error(rc);
     outcome.dead_letter_reason = walk.dead_letter_reason;
-    release(&walk, outcome.end != RKY_JOB_BROKEN);
     if (walk.run != NULL && env->running != NULL)
         env->running(env->running_context, NULL);
+    put_back(&walk, outcome.end != RKY_JOB_BROKEN);
     rky_run_free(walk.run);
     outcome.duration_ms = env->clock->mono_ms(env->clock) - started;
     *ret_outcome = outcome;
@@ -343,6 +574,7 @@ void rky_job_outcome_done(struct rky_job_outcome *outcome)
 {
     rky_free(outcome->status);
     rky_free(outcome->result);
+    rky_free(outcome->final_result);
     rky_free(outcome->plan_json);
     memset(outcome, 0, sizeof(*outcome));
 }

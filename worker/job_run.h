@@ -18,7 +18,8 @@
 #include "schemas/job.h"
 #include "schemas/message.h"
 
-struct rky_ledger_pool;
+struct rky_store;
+struct rky_workspace_pool;
 
 /** What a job needs of its surroundings. Borrowed for the duration of the call. */
 struct rky_job_env {
@@ -26,10 +27,11 @@ struct rky_job_env {
     struct rky_clock *clock;
     struct rky_log *log;
     const char *worker_id;
-    const char *trigger;             /**< "cli" or "kafka" */
-    struct rky_ledger_pool *ledgers; /**< keeps ledgers of namespaces open between jobs */
-    const char *state_path;          /**< NULL = <local_dir>/<namespace>.db */
-    int64_t lock_timeout_ms;         /**< wait for the ledger's lock; 0 = one try */
+    const char *trigger;                   /**< "cli" or "kafka" */
+    struct rky_store *store;               /**< where the state survives this machine */
+    struct rky_workspace_pool *workspaces; /**< keeps ledgers of namespaces open between jobs */
+    const char *state_path;                /**< NULL = <local_dir>/<namespace>.db */
+    int64_t lock_timeout_ms;               /**< wait for the ledger's lock; 0 = one try */
     /** Record as failed what another attempt might mend (a server that does not answer). Implied
      *  by the trigger "cli". */
     bool last_attempt;
@@ -56,7 +58,10 @@ struct rky_job_outcome {
     enum rky_job_end end;
     enum rky_exit exit_code;
     char *status;                   /**< of the result, owned, NULL without one */
-    char *result;                   /**< JSON text of the result, owned, NULL without one */
+    char *result;                   /**< JSON text of the result as it was recorded and published,
+                                         owned, NULL without one */
+    char *final_result;             /**< the same with the measured transfers of the state, owned;
+                                         NULL when there were none */
     char *plan_json;                /**< of a plan job, owned, NULL without one */
     const char *dead_letter_reason; /**< static, with RKY_JOB_DEAD_LETTER */
     bool answered;                  /**< from the ledger, nothing was executed */
@@ -72,11 +77,12 @@ void rky_job_run(const struct rky_job_env *env, const struct rky_job *job,
 /** @brief Names of the steps in order, NULL-terminated; each has a fault point "job.<name>". */
 const char *const *rky_job_step_names(void);
 
-/** @brief Open ledgers by namespace, at most @p limit at a time (the idle longest go first).
+/** @brief Workspaces by namespace, at most @p limit at a time (the idle longest go first).
  *         Thread-safe. */
-RKY_MUST_CHECK int rky_ledger_pool_new(const struct rky_config *config, struct rky_clock *clock,
-                                       struct rky_log *log, size_t limit,
-                                       struct rky_ledger_pool **ret_pool, struct rky_error *err);
-void rky_ledger_pool_free(struct rky_ledger_pool *pool);
+RKY_MUST_CHECK int rky_workspace_pool_new(const struct rky_config *config, struct rky_clock *clock,
+                                          struct rky_log *log, size_t limit,
+                                          struct rky_workspace_pool **ret_pool,
+                                          struct rky_error *err);
+void rky_workspace_pool_free(struct rky_workspace_pool *pool);
 
 #endif

@@ -13,7 +13,7 @@ worker_librkyworker_la_SOURCES = \
 	worker/job_run.c worker/job_run.h \
 	worker/options.c worker/options.h \
 	worker/lanes.c worker/lanes.h \
-	worker/ledger_pool.c worker/ledger_pool.h \
+	worker/workspace_pool.c worker/workspace_pool.h \
 	worker/outbox.c worker/outbox.h \
 	worker/task.c worker/task.h \
 	worker/tracker.c worker/tracker.h \

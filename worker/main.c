@@ -62,6 +62,7 @@ static void set_signals(struct program *program)
     (void)sigemptyset(&program->signals);
     (void)sigaddset(&program->signals, SIGTERM);
     (void)sigaddset(&program->signals, SIGINT);
+    (void)sigaddset(&program->signals, SIGHUP);
     (void)sigaddset(&program->signals, SIGNAL_ENDED);
     (void)pthread_sigmask(SIG_BLOCK, &program->signals, NULL);
     program->main_thread = pthread_self();
@@ -105,7 +106,8 @@ static int wait_for_broker(struct program *program, struct rky_error *err)
             return rc;
         rky_log_write(frame->log, RKY_LOG_WARN, NULL, "%s; trying for %lld s more", err->message,
                       (long long)(rky_deadline_left_ms(&deadline) / 1000));
-        if (wait_signal(program, BROKER_PAUSE_MS) != 0)
+        int number = wait_signal(program, BROKER_PAUSE_MS);
+        if (number != 0 && number != SIGHUP)
             return 1;
     }
 }
@@ -129,6 +131,11 @@ static void supervise(struct program *program, struct rky_worker *worker)
         int number = wait_signal(program, asked == 1 ? rky_deadline_left_ms(&grace) : -1);
         if (number == SIGNAL_ENDED)
             break;
+        if (number == SIGHUP) {
+            rky_log_write(frame->log, RKY_LOG_INFO, NULL, "SIGHUP: circuit breakers are closed");
+            rky_worker_reset_breakers(worker);
+            continue;
+        }
         if (asked == 0) {
             announce_drain(frame, number);
             grace = rky_deadline_in(frame->clock, grace_ms);

@@ -10,15 +10,17 @@
 #include <pthread.h>
 
 #include "common/mem.h"
+#include "state/store.h"
 #include "worker/dispatcher.h"
 
-/* Open ledgers cost descriptors and some 100 KiB each. */
+/* Open workspaces cost descriptors and some 100 KiB each. */
 #define LEDGERS_OPEN 256
 
 struct rky_worker {
     struct rky_worker_options options;
     struct rky_topics topics;
-    struct rky_ledger_pool *ledgers;
+    struct rky_store *store;
+    struct rky_workspace_pool *workspaces;
     struct rky_lanes *lanes;
     struct rky_outbox *outbox;
     struct rky_events events;
@@ -45,7 +47,8 @@ static void worker_free(struct rky_worker *worker)
     rky_dispatcher_free(worker->dispatcher);
     rky_outbox_free(worker->outbox);
     rky_lanes_free(worker->lanes);
-    rky_ledger_pool_free(worker->ledgers);
+    rky_workspace_pool_free(worker->workspaces);
+    rky_store_free(worker->store);
     rky_topics_done(&worker->topics);
     rky_free(worker);
 }
@@ -54,10 +57,16 @@ static int make_parts(struct rky_worker *worker, struct rky_error *err)
 {
     const struct rky_worker_options *options = &worker->options;
     const struct rky_config *config = options->config;
+    const struct rky_store_options store = {.config = &config->state,
+                                            .clock = options->clock,
+                                            .log = options->log,
+                                            .worker_id = config->worker.id};
     int rc = rky_topics_init(&worker->topics, config->queue.topic_prefix, err);
     if (rc == 0)
-        rc = rky_ledger_pool_new(config, options->clock, options->log, LEDGERS_OPEN,
-                                 &worker->ledgers, err);
+        rc = rky_store_new(&store, &worker->store, err);
+    if (rc == 0)
+        rc = rky_workspace_pool_new(config, options->clock, options->log, LEDGERS_OPEN,
+                                    &worker->workspaces, err);
     if (rc == 0)
         rc = rky_lanes_new(options->clock, &worker->lanes, err);
     if (rc != 0)
@@ -97,7 +106,8 @@ static int start_threads(struct rky_worker *worker, struct rky_error *err)
                                               .outbox = worker->outbox,
                                               .events = &worker->events,
                                               .dispatcher = worker->dispatcher,
-                                              .ledgers = worker->ledgers,
+                                              .store = worker->store,
+                                              .workspaces = worker->workspaces,
                                               .run =
                                                   options->run != NULL ? options->run : rky_job_run,
                                               .count = (size_t)options->config->worker.concurrency};
@@ -144,6 +154,11 @@ void rky_worker_hurry(struct rky_worker *worker)
 {
     rky_worker_stop(worker);
     rky_executors_interrupt(worker->executors, true);
+}
+
+void rky_worker_reset_breakers(struct rky_worker *worker)
+{
+    rky_store_reset_breakers(worker->store);
 }
 
 int rky_worker_join(struct rky_worker *worker, struct rky_error *err)

@@ -40,6 +40,8 @@ RKY_MUST_CHECK int rky_worker_start(const struct rky_worker_options *options,
 void rky_worker_stop(struct rky_worker *worker);
 /** @brief Running jobs stop now and are given back. From any thread, idempotent. */
 void rky_worker_hurry(struct rky_worker *worker);
+/** @brief Close the circuit breakers of the state store by hand. From any thread. */
+void rky_worker_reset_breakers(struct rky_worker *worker);
 /** @brief Wait for the end, close the transport, free. @return how the poll thread ended. */
 RKY_MUST_CHECK int rky_worker_join(struct rky_worker *worker, struct rky_error *err);
 

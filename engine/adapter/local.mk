@@ -5,6 +5,7 @@ engine_librkyengine_la_SOURCES += \
 	engine/adapter/drivers.h \
 	engine/adapter/sqlite_internal.h \
 	engine/adapter/sqlite.c \
+	engine/adapter/sqlite_access.c \
 	engine/adapter/sqlite_attach.c \
 	engine/adapter/sqlite_commits.c \
 	engine/adapter/sqlite_copy.c \

@@ -236,6 +236,7 @@ const struct rky_adapter_ops rky_sqlite_ops = {
     .describe = rky_sqlite_describe,
     .location = location,
     .check_name = rky_sqlite_check_name,
+    .check_access = rky_sqlite_check_access,
     .facts = rky_sqlite_facts,
     .statements = rky_sqlite_statements,
     .session_open = rky_sqlite_session_open,

@@ -238,6 +238,8 @@ int rky_sqlite_has_table(struct rky_sqlite_session *session, const char *table,
                          struct rky_error *err);
 int rky_sqlite_has_rows(struct rky_session *session, const char *table, struct rky_error *err);
 int rky_sqlite_claim(struct rky_session *session, struct rky_claim *claim, struct rky_error *err);
+int rky_sqlite_check_access(const struct rky_adapter *adapter, const char *catalog,
+                            const char *schema, bool write, struct rky_error *err);
 int rky_sqlite_set_lineage(struct rky_session *session, const struct rky_claim *claim,
                            const char *lineage, struct rky_error *err);
 int rky_sqlite_claim_check(struct rky_session *session, const struct rky_claim *claim,

@@ -404,7 +404,6 @@ START_TEST(test_of_every_key_only_the_unserved_values_are_refused)
         "pipeline.silver.checks.null_rate.enabled: 'true'",
         "pipeline.silver.checks.custom[0]: 'custom'",
         "pipeline.silver.checks.anomaly.mode: 'robust'",
-        "state.backend: 'tiered'",
     };
     size_t lines = 0;
 

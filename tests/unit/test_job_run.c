@@ -15,9 +15,10 @@
 #include "common/fsutil.h"
 #include "common/mem.h"
 #include "schemas/shape.h"
+#include "state/store.h"
 #include "tests/kit/check_main.h"
 #include "worker/job_run.h"
-#include "worker/ledger_pool.h"
+#include "worker/workspace_pool.h"
 
 static const char CONFIG[] = "[adapter.lake]\n"
                              "type = \"sqlite\"\n"
@@ -46,7 +47,8 @@ enum { SENT_MAX = 32 };
 static struct {
     char *directory;
     struct rky_config *config;
-    struct rky_ledger_pool *pool;
+    struct rky_store *store;
+    struct rky_workspace_pool *pool;
     struct rky_message sent[SENT_MAX];
     size_t sent_count;
     int fail_publish;
@@ -100,8 +102,11 @@ static void set_up(void)
                               &problems, &err);
     ck_assert_msg(rc == 0, "%s", err.message);
     rky_problems_done(&problems);
+    const struct rky_store_options store = {
+        .config = &world.config->state, .clock = rky_clock_real(), .worker_id = "worker-1"};
+    ck_assert_int_eq(rky_store_new(&store, &world.store, &err), 0);
     ck_assert_int_eq(
-        rky_ledger_pool_new(world.config, rky_clock_real(), NULL, 2, &world.pool, &err), 0);
+        rky_workspace_pool_new(world.config, rky_clock_real(), NULL, 2, &world.pool, &err), 0);
 }
 
 static void forget_sent(void)
@@ -114,7 +119,8 @@ static void forget_sent(void)
 static void tear_down(void)
 {
     forget_sent();
-    rky_ledger_pool_free(world.pool);
+    rky_workspace_pool_free(world.pool);
+    rky_store_free(world.store);
     rky_config_free(world.config);
     rky_free(world.directory);
 }
@@ -161,7 +167,8 @@ static struct rky_job_outcome run_as(const struct rky_job *job, const char *trig
                                     .clock = rky_clock_real(),
                                     .worker_id = "w",
                                     .trigger = trigger,
-                                    .ledgers = world.pool,
+                                    .store = world.store,
+                                    .workspaces = world.pool,
                                     .publish = publish,
                                     .running = running};
     rky_job_run(&env, job, &outcome);
@@ -508,17 +515,17 @@ END_TEST
 /* --- the pool
  * ---------------------------------------------------------------------------------------------- */
 
-START_TEST(test_the_pool_lends_a_ledger_once_and_keeps_it_open)
+START_TEST(test_the_pool_lends_a_workspace_once_and_keeps_it)
 {
     struct rky_error err = {0};
-    struct rky_ledger *first = NULL, *second = NULL;
-    ck_assert_int_eq(rky_ledger_pool_take(world.pool, "a", &first, &err), 0);
-    ck_assert_int_eq(rky_ledger_pool_take(world.pool, "a", &second, &err), RKY_ERR_LOCKED);
+    struct rky_workspace *first = NULL, *second = NULL;
+    ck_assert_int_eq(rky_workspace_pool_take(world.pool, "a", &first, &err), 0);
+    ck_assert_int_eq(rky_workspace_pool_take(world.pool, "a", &second, &err), RKY_ERR_LOCKED);
     rky_error_clear(&err);
-    rky_ledger_pool_give(world.pool, first, true);
-    ck_assert_int_eq(rky_ledger_pool_take(world.pool, "a", &second, &err), 0);
+    rky_workspace_pool_give(world.pool, first, true);
+    ck_assert_int_eq(rky_workspace_pool_take(world.pool, "a", &second, &err), 0);
     ck_assert_ptr_eq(second, first);
-    rky_ledger_pool_give(world.pool, second, true);
+    rky_workspace_pool_give(world.pool, second, true);
 }
 END_TEST
 
@@ -541,11 +548,13 @@ static int open_ledgers(void)
 START_TEST(test_the_pool_closes_what_is_idle_longest)
 {
     struct rky_error err = {0};
-    struct rky_ledger *ledger = NULL;
+    struct rky_workspace *workspace = NULL;
     static const char *const names[] = {"a", "b", "c", "d"};
     for (size_t i = 0; i < 4; i++) {
-        ck_assert_int_eq(rky_ledger_pool_take(world.pool, names[i], &ledger, &err), 0);
-        rky_ledger_pool_give(world.pool, ledger, true);
+        ck_assert_int_eq(rky_workspace_pool_take(world.pool, names[i], &workspace, &err), 0);
+        ck_assert_int_eq(rky_workspace_lock(workspace, 0, &err), 0);
+        rky_workspace_unlock(workspace);
+        rky_workspace_pool_give(world.pool, workspace, true);
     }
     ck_assert_int_eq(open_ledgers(), 2);
 }
@@ -593,7 +602,7 @@ static Suite *suite(void)
     tcase_add_test(tests, test_a_result_that_could_not_be_handed_over_is_answered_the_next_time);
     tcase_add_test(tests, test_a_place_for_state_that_is_none_stops_the_worker);
     tcase_add_test(tests, test_a_state_file_that_is_not_ours_is_left_alone);
-    tcase_add_test(tests, test_the_pool_lends_a_ledger_once_and_keeps_it_open);
+    tcase_add_test(tests, test_the_pool_lends_a_workspace_once_and_keeps_it);
     tcase_add_test(tests, test_the_pool_closes_what_is_idle_longest);
     tcase_add_test(tests, test_a_state_file_deleted_underneath_is_made_anew);
     tcase_set_timeout(tests, 60);

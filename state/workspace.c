@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The working file of a namespace: where it is, who may touch it, and how a new one takes its
+ * place.
+ *
+ * The flock of a remote backend's workspace is `<local_dir>/<ns>.copies/lock` (or `<file>.work`),
+ * taken before anything is opened, because what is newest may have changed meanwhile. Numbers of
+ * copies are microseconds of the wall clock and always above the last: a path is used once.
+ */
+#include "config.h"
+
+#include "state/workspace.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fsutil.h"
+#include "common/mem.h"
+
+/* A base file is a few hundred bytes; anything longer is not ours. */
+enum { BASE_MAX = 4096 };
+
+struct rky_workspace {
+    char namespace_[64];
+    bool local;      /**< the file is the state, not a copy of it */
+    char *fixed;     /**< the one path it always has, NULL = numbered copies */
+    char *directory; /**< of the copies, or of the fixed path */
+    char *refused;   /**< directory for what was refused */
+    struct rky_clock *clock;
+    struct rky_log *log;
+    struct rky_file_lock lock; /**< unused with `local`: the ledger's own is enough */
+    struct rky_ledger *ledger;
+    char *path; /**< of the open ledger */
+    char *old;
+    struct rky_base base;
+};
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static int find_places(struct rky_workspace *workspace, const struct rky_workspace_options *options,
+                       struct rky_error *err)
+{
+    const char *local_dir = options->config->local_dir;
+    char *name = NULL, *refused = rky_asprintf("%s.refused", options->namespace_);
+    if (options->state_path != NULL) {
+        workspace->fixed = rky_strdup(options->state_path);
+        workspace->directory = rky_path_dirname(options->state_path);
+    } else if (workspace->local) {
+        name = rky_asprintf("%s.db", options->namespace_);
+        workspace->fixed = name != NULL ? rky_path_join(local_dir, name) : NULL;
+        workspace->directory = rky_strdup(local_dir);
+    } else {
+        name = rky_asprintf("%s.copies", options->namespace_);
+        workspace->directory = name != NULL ? rky_path_join(local_dir, name) : NULL;
+    }
+    workspace->refused = refused != NULL ? rky_path_join(local_dir, refused) : NULL;
+    bool good = workspace->directory != NULL && workspace->refused != NULL &&
+                (workspace->fixed != NULL || (!workspace->local && options->state_path == NULL));
+    rky_free(name);
+    rky_free(refused);
+    return good ? 0 : rky_fail_nomem(err);
+}
+
+int rky_workspace_new(const struct rky_workspace_options *options,
+                      struct rky_workspace **ret_workspace, struct rky_error *err)
+{
+    struct rky_workspace *workspace = rky_calloc(1, sizeof(*workspace));
+    if (workspace == NULL)
+        return rky_fail_nomem(err);
+    RKY_ASSERT(strlen(options->namespace_) < sizeof(workspace->namespace_));
+    memcpy(workspace->namespace_, options->namespace_, strlen(options->namespace_));
+    workspace->local = options->config->backend == RKY_BACKEND_LOCAL;
+    workspace->clock = options->clock;
+    workspace->log = options->log;
+    workspace->lock.fd = -1;
+    int rc = find_places(workspace, options, err);
+    if (rc != 0) {
+        rky_workspace_free(workspace);
+        return rc;
+    }
+    *ret_workspace = workspace;
+    return 0;
+}
+
+static void close_ledger(struct rky_workspace *workspace)
+{
+    rky_ledger_close(workspace->ledger);
+    workspace->ledger = NULL;
+    rky_free(workspace->path);
+    workspace->path = NULL;
+    workspace->base = (struct rky_base){0};
+}
+
+void rky_workspace_free(struct rky_workspace *workspace)
+{
+    if (workspace == NULL)
+        return;
+    close_ledger(workspace);
+    rky_file_lock_close(&workspace->lock);
+    rky_free(workspace->fixed);
+    rky_free(workspace->directory);
+    rky_free(workspace->refused);
+    rky_free(workspace->old);
+    rky_free(workspace);
+}
+
+const char *rky_workspace_namespace(const struct rky_workspace *workspace)
+{
+    return workspace->namespace_;
+}
+
+struct rky_ledger *rky_workspace_ledger(const struct rky_workspace *workspace)
+{
+    return workspace->ledger;
+}
+
+/* --- what the remote last held --------------------------------------------------------------- */
+
+static char *base_path(const char *path)
+{
+    return rky_asprintf("%s.base", path);
+}
+
+static void copy_text(char *to, size_t size, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (text != NULL && strlen(text) < size)
+        memcpy(to, text, strlen(text) + 1);
+}
+
+/* Whatever is wrong with the file, the remote is asked instead. */
+static void read_base(struct rky_workspace *workspace)
+{
+    struct rky_error odd = {0};
+    char *text = NULL, *path = base_path(workspace->path);
+    size_t length = 0;
+    workspace->base = (struct rky_base){0};
+    if (path != NULL && rky_path_exists(path) &&
+        rky_read_file(path, BASE_MAX, &text, &length, &odd) == 0) {
+        json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+        struct rky_base *base = &workspace->base;
+        copy_text(base->etag, sizeof(base->etag), json_object_get(object, "etag"));
+        copy_text(base->write_id, sizeof(base->write_id), json_object_get(object, "write_id"));
+        base->generation = json_integer_value(json_object_get(object, "generation"));
+        base->fence = json_integer_value(json_object_get(object, "fence"));
+        base->exists = rky_uuid_valid(base->write_id) && base->etag[0] != '\0';
+        base->known = base->exists;
+        json_decref(object);
+    }
+    rky_free(text);
+    rky_free(path);
+}
+
+const struct rky_base *rky_workspace_base(const struct rky_workspace *workspace)
+{
+    return &workspace->base;
+}
+
+void rky_workspace_set_base(struct rky_workspace *workspace, const struct rky_base *base)
+{
+    workspace->base = *base;
+    if (workspace->path == NULL || workspace->local)
+        return;
+    /* Not synced to disk: it is a hint, and torn JSON is no JSON. */
+    char *path = base_path(workspace->path), *fresh = NULL, *text = NULL;
+    FILE *file = NULL;
+    if (path == NULL)
+        return;
+    if (!base->known || !base->exists) {
+        (void)unlink(path);
+        goto out;
+    }
+    json_t *object =
+        json_pack("{s:s, s:s, s:I, s:I}", "etag", base->etag, "write_id", base->write_id,
+                  "generation", (json_int_t)base->generation, "fence", (json_int_t)base->fence);
+    text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    fresh = rky_asprintf("%s.new", path);
+    if (text == NULL || fresh == NULL || (file = fopen(fresh, "we")) == NULL)
+        goto out;
+    bool written = fputs(text, file) >= 0;
+    written = fclose(file) == 0 && written;
+    if (!written || rename(fresh, path) != 0)
+        (void)unlink(fresh);
+out:
+    free(text);
+    rky_free(fresh);
+    rky_free(path);
+}
+
+/* --- files of a copy -------------------------------------------------------------------------- */
+
+static void remove_files(const char *path)
+{
+    static const char *const endings[] = {"-wal", "-shm", "-journal", ".base", ".lock", ""};
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        char *name = rky_asprintf("%s%s", path, endings[i]);
+        if (name != NULL)
+            (void)unlink(name);
+        rky_free(name);
+    }
+}
+
+/* "<number>.db". @return the number, 0 for any other name. */
+static int64_t number_of(const char *name)
+{
+    char *end = NULL;
+    if (name[0] < '1' || name[0] > '9')
+        return 0;
+    errno = 0;
+    int64_t number = strtoll(name, &end, 10);
+    return errno == 0 && strcmp(end, ".db") == 0 ? number : 0;
+}
+
+/* The greatest number in the directory, 0 when there is no copy; smaller ones are leftovers of an
+ * install that was interrupted, or of a process that died, and go. */
+static int newest_copy(struct rky_workspace *workspace, int64_t *ret_number, struct rky_error *err)
+{
+    int64_t newest = 0;
+    DIR *directory = opendir(workspace->directory);
+    if (directory == NULL)
+        return rky_fail_errno(err, errno, "cannot read directory '%s'", workspace->directory);
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
+        int64_t number = number_of(entry->d_name);
+        newest = number > newest ? number : newest;
+    }
+    (void)closedir(directory);
+    *ret_number = newest;
+    return 0;
+}
+
+static void remove_older(struct rky_workspace *workspace, int64_t newest)
+{
+    DIR *directory = opendir(workspace->directory);
+    for (struct dirent *entry = directory != NULL ? readdir(directory) : NULL; entry != NULL;
+         entry = readdir(directory)) {
+        int64_t number = number_of(entry->d_name);
+        if (number == 0 || number >= newest)
+            continue;
+        char *path = rky_path_join(workspace->directory, entry->d_name);
+        if (path != NULL)
+            remove_files(path);
+        rky_free(path);
+    }
+    if (directory != NULL)
+        (void)closedir(directory);
+}
+
+static char *numbered_path(const struct rky_workspace *workspace, int64_t number)
+{
+    return rky_asprintf("%s/%" PRId64 ".db", workspace->directory, number);
+}
+
+/* --- lock and open -----------------------------------------------------------------------------
+ */
+
+/* Takes @p path. */
+static int open_at(struct rky_workspace *workspace, char *path, struct rky_error *err)
+{
+    struct rky_ledger_options options = {.path = path,
+                                         .namespace_ = workspace->namespace_,
+                                         .mode = RKY_LEDGER_WRITE,
+                                         .private_copy = !workspace->local,
+                                         .clock = workspace->clock,
+                                         .log = workspace->log};
+    int rc = rky_ledger_open(&options, &workspace->ledger, err);
+    if (rc != 0) {
+        rky_free(path);
+        return rc;
+    }
+    workspace->path = path;
+    if (!workspace->local)
+        read_base(workspace);
+    return 0;
+}
+
+/* A copy that cannot be read is worth nothing: what it held is in the remote or in the target. One
+ * from a newer version of the program is left alone. */
+static int set_aside(struct rky_workspace *workspace, const char *path,
+                     const struct rky_error *fault, struct rky_error *err)
+{
+    enum rky_snapshot_fault what = RKY_SNAPSHOT_GOOD;
+    struct rky_error seen = {0};
+    struct rky_snapshot_head head;
+    (void)!rky_ledger_verify_file(path, workspace->namespace_, NULL, &what, &head, &seen);
+    if (what == RKY_SNAPSHOT_NEWER || what == RKY_SNAPSHOT_WRONG_STATE ||
+        what == RKY_SNAPSHOT_GOOD) {
+        if (err != NULL)
+            *err = *fault;
+        return fault->code;
+    }
+    char *aside = rky_asprintf("%s.damaged", path);
+    if (aside == NULL)
+        return rky_fail_nomem(err);
+    rky_log_write(workspace->log, RKY_LOG_WARN, NULL,
+                  "the copy '%s' is damaged and set aside as '%s': %s", path, aside,
+                  fault->message);
+    (void)rename(path, aside);
+    remove_files(path);
+    rky_free(aside);
+    return 0;
+}
+
+static int open_newest(struct rky_workspace *workspace, struct rky_error *err)
+{
+    for (;;) {
+        int64_t newest = 0;
+        char *path = NULL;
+        if (workspace->fixed != NULL) {
+            if (!rky_path_exists(workspace->fixed) && !workspace->local)
+                return 0;
+            path = rky_strdup(workspace->fixed);
+        } else {
+            int rc = newest_copy(workspace, &newest, err);
+            if (rc != 0 || newest == 0)
+                return rc;
+            path = numbered_path(workspace, newest);
+        }
+        if (path == NULL)
+            return rky_fail_nomem(err);
+        if (workspace->path != NULL && strcmp(workspace->path, path) == 0 &&
+            rky_path_exists(path)) {
+            rky_free(path);
+            if (!workspace->local)
+                read_base(workspace); /* another process may have used the same copy */
+            return 0;
+        }
+        close_ledger(workspace);
+        struct rky_error fault = {0};
+        char *again = rky_strdup(path);
+        int rc = again == NULL ? rky_fail_nomem(&fault) : open_at(workspace, path, &fault);
+        if (again == NULL)
+            rky_free(path);
+        if (rc == RKY_ERR_STATE_FILE && !workspace->local)
+            rc = set_aside(workspace, again, &fault, err);
+        else if (rc != 0 && err != NULL)
+            *err = fault;
+        bool opened = workspace->ledger != NULL;
+        rky_free(again);
+        if (rc != 0)
+            return rc;
+        if (opened) {
+            if (workspace->fixed == NULL)
+                remove_older(workspace, newest);
+            return 0;
+        }
+    }
+}
+
+static int lock_file(struct rky_workspace *workspace, int64_t timeout_ms, struct rky_error *err)
+{
+    int rc = 0;
+    if (workspace->lock.fd < 0) {
+        char *path = workspace->fixed != NULL ? rky_asprintf("%s.work", workspace->fixed)
+                                              : rky_path_join(workspace->directory, "lock");
+        rc = path == NULL ? rky_fail_nomem(err) : rky_file_lock_open(&workspace->lock, path, err);
+        rky_free(path);
+    }
+    return rc != 0 ? rc : rky_file_lock_wait(&workspace->lock, timeout_ms, err);
+}
+
+int rky_workspace_lock(struct rky_workspace *workspace, int64_t timeout_ms, struct rky_error *err)
+{
+    /* Each time: somebody may have removed the whole directory since the last. */
+    int rc = 0;
+    if (workspace->path == NULL || !rky_path_exists(workspace->path)) {
+        close_ledger(workspace);
+        rky_file_lock_close(&workspace->lock);
+        workspace->lock.fd = -1;
+        rc = rky_mkdir_p(workspace->directory, err);
+    }
+    if (rc == 0 && !workspace->local)
+        rc = lock_file(workspace, timeout_ms, err);
+    if (rc == 0)
+        rc = open_newest(workspace, err);
+    if (rc == 0 && workspace->ledger != NULL)
+        rc = rky_ledger_lock(workspace->ledger, workspace->local ? timeout_ms : 0, err);
+    if (rc != 0)
+        rky_workspace_unlock(workspace);
+    return rc;
+}
+
+void rky_workspace_unlock(struct rky_workspace *workspace)
+{
+    rky_workspace_drop_old(workspace);
+    if (workspace->ledger != NULL)
+        rky_ledger_unlock(workspace->ledger);
+    /* A path that is used again must not be open where somebody else may replace it. */
+    if (!workspace->local && workspace->fixed != NULL)
+        close_ledger(workspace);
+    if (workspace->lock.fd >= 0)
+        rky_file_lock_release(&workspace->lock);
+}
+
+/* --- a new copy ----------------------------------------------------------------------------------
+ */
+
+static char *next_path(struct rky_workspace *workspace, struct rky_error *err)
+{
+    if (workspace->fixed != NULL)
+        return rky_strdup(workspace->fixed);
+    int64_t newest = 0, now = workspace->clock->wall_us(workspace->clock);
+    if (newest_copy(workspace, &newest, err) != 0)
+        return NULL;
+    return numbered_path(workspace, now > newest ? now : newest + 1);
+}
+
+int rky_workspace_create(struct rky_workspace *workspace, struct rky_error *err)
+{
+    if (workspace->ledger != NULL)
+        return 0;
+    char *path = next_path(workspace, err);
+    if (path == NULL)
+        return rky_fail_nomem(err);
+    int rc = open_at(workspace, path, err);
+    return rc != 0 ? rc : rky_ledger_lock(workspace->ledger, 0, err);
+}
+
+/* Where the present copy goes while the new one is made. Numbered copies stay where they are. */
+static int keep_old(struct rky_workspace *workspace, struct rky_error *err)
+{
+    rky_workspace_drop_old(workspace);
+    if (workspace->ledger == NULL)
+        return 0;
+    char *old = workspace->fixed == NULL ? rky_strdup(workspace->path)
+                                         : rky_asprintf("%s.before", workspace->path);
+    if (old == NULL)
+        return rky_fail_nomem(err);
+    char *from = rky_strdup(workspace->path);
+    if (from == NULL) {
+        rky_free(old);
+        return rky_fail_nomem(err);
+    }
+    /* Closing writes the log back, so that the one file is all there is. */
+    close_ledger(workspace);
+    int rc = 0;
+    if (strcmp(from, old) != 0 && rename(from, old) != 0)
+        rc = rky_fail_errno(err, errno, "cannot rename '%s' to '%s'", from, old);
+    rky_free(from);
+    workspace->old = old;
+    return rc;
+}
+
+int rky_workspace_install(struct rky_workspace *workspace, const void *raw, size_t length,
+                          const struct rky_snapshot_head *head, struct rky_error *err)
+{
+    enum rky_snapshot_fault fault = RKY_SNAPSHOT_GOOD;
+    struct rky_snapshot_head found;
+    char *path = NULL;
+    int rc = keep_old(workspace, err);
+    if (rc == 0) {
+        path = next_path(workspace, err);
+        rc = path == NULL ? rky_fail_nomem(err) : rky_ledger_install(path, raw, length, err);
+    }
+    if (rc == 0)
+        rc = rky_ledger_verify_file(path, workspace->namespace_, head, &fault, &found, err);
+    if (rc != 0) {
+        if (path != NULL)
+            remove_files(path);
+        rky_free(path);
+        return rc;
+    }
+    rc = open_at(workspace, path, err);
+    return rc != 0 ? rc : rky_ledger_lock(workspace->ledger, 0, err);
+}
+
+const char *rky_workspace_old(const struct rky_workspace *workspace)
+{
+    return workspace->old;
+}
+
+void rky_workspace_drop_old(struct rky_workspace *workspace)
+{
+    if (workspace->old == NULL)
+        return;
+    remove_files(workspace->old);
+    rky_free(workspace->old);
+    workspace->old = NULL;
+}
+
+void rky_workspace_discard(struct rky_workspace *workspace)
+{
+    RKY_ASSERT(!workspace->local);
+    if (workspace->path == NULL)
+        return;
+    char *path = rky_strdup(workspace->path);
+    close_ledger(workspace);
+    if (path != NULL)
+        remove_files(path);
+    rky_free(path);
+}
+
+void rky_workspace_quarantine(struct rky_workspace *workspace, const void *bytes, size_t length,
+                              char **ret_path)
+{
+    /* Named by content: the same bytes refused a hundred times are one file. */
+    char digest[RKY_SHA256_HEX];
+    struct rky_error odd = {0};
+    rky_sha256_hex(bytes, length, digest);
+    char *path = rky_asprintf("%s/%.16s.snap", workspace->refused, digest);
+    *ret_path = NULL;
+    if (path != NULL && rky_mkdir_p(workspace->refused, &odd) == 0 &&
+        (rky_path_exists(path) || rky_write_file_atomic(path, bytes, length, &odd) == 0)) {
+        *ret_path = path;
+        return;
+    }
+    rky_free(path);
+}
