@@ -47,3 +47,9 @@ check_PROGRAMS += tests/unit/test_snapshot_bytes
 tests_unit_test_snapshot_bytes_SOURCES = tests/unit/test_snapshot_bytes.c $(SNAPSHOT_TEST_KIT)
 tests_unit_test_snapshot_bytes_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS) $(ZSTD_CFLAGS)
 tests_unit_test_snapshot_bytes_LDADD = $(LEDGER_TEST_LDADD)
+
+# Content that comes from elsewhere.
+check_PROGRAMS += tests/unit/test_ledger_verify
+tests_unit_test_ledger_verify_SOURCES = tests/unit/test_ledger_verify.c $(SNAPSHOT_TEST_KIT)
+tests_unit_test_ledger_verify_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_verify_LDADD = $(LEDGER_TEST_LDADD)
