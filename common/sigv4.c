@@ -138,9 +138,11 @@ static int add_canonical_query(struct rky_strbuf *out, const char *query, struct
         size_t length = strcspn(at, "&");
         const char *equals = memchr(at, '=', length);
         size_t name = equals != NULL ? (size_t)(equals - at) : length;
-        if (length > 0)
-            pairs[used++] = (struct pair){at, equals != NULL ? equals + 1 : at + length, name,
-                                          equals != NULL ? length - name - 1 : 0, used};
+        if (length > 0) {
+            pairs[used] = (struct pair){at, equals != NULL ? equals + 1 : at + length, name,
+                                        equals != NULL ? length - name - 1 : 0, used};
+            used++;
+        }
         at += length;
         at += *at == '&';
     }
