@@ -8,3 +8,16 @@ tests_conformance_test_remote_valkey_SOURCES = tests/conformance/test_remote_val
 	$(REMOTE_SUITE) $(VALKEY_KIT)
 tests_conformance_test_remote_valkey_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_conformance_test_remote_valkey_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+# The lease seam: one suite, run against each driver.
+LEASE_SUITE = tests/conformance/lease_suite.c tests/conformance/lease_suite.h
+
+check_PROGRAMS += tests/conformance/test_lease_memory
+tests_conformance_test_lease_memory_SOURCES = tests/conformance/test_lease_memory.c $(LEASE_SUITE)
+tests_conformance_test_lease_memory_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_lease_memory_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/conformance/test_lease_s3
+tests_conformance_test_lease_s3_SOURCES = tests/conformance/test_lease_s3.c $(LEASE_SUITE)
+tests_conformance_test_lease_s3_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_lease_s3_LDADD = $(TEST_LIBS) $(STATE_LIBS)
