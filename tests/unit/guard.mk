@@ -22,3 +22,8 @@ check_PROGRAMS += tests/unit/test_remote_tiered
 tests_unit_test_remote_tiered_SOURCES = tests/unit/test_remote_tiered.c
 tests_unit_test_remote_tiered_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_remote_tiered_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/unit/test_fault_table
+tests_unit_test_fault_table_SOURCES = tests/unit/test_fault_table.c
+tests_unit_test_fault_table_CPPFLAGS = $(TEST_CPPFLAGS) $(CURL_CFLAGS)
+tests_unit_test_fault_table_LDADD = $(TEST_LIBS) $(STATE_LIBS)
