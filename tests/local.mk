@@ -35,6 +35,7 @@ include tests/unit/remote_common.mk
 include tests/unit/schemas.mk
 include tests/unit/state.mk
 include tests/unit/guard.mk
+include tests/unit/valkey.mk
 include tests/unit/engine.mk
 include tests/unit/worker.mk
 include tests/conformance/adapter.mk

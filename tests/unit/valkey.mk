@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+# The Valkey client without a server.
+VALKEY_TEST_CPPFLAGS = $(TEST_CPPFLAGS) $(HIREDIS_CFLAGS) $(OPENSSL_CFLAGS)
+
+check_PROGRAMS += tests/unit/test_valkey_classify tests/unit/test_valkey_url
+tests_unit_test_valkey_classify_SOURCES = tests/unit/test_valkey_classify.c
+tests_unit_test_valkey_classify_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_valkey_classify_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+tests_unit_test_valkey_url_SOURCES = tests/unit/test_valkey_url.c
+tests_unit_test_valkey_url_CPPFLAGS = $(VALKEY_TEST_CPPFLAGS)
+tests_unit_test_valkey_url_LDADD = $(TEST_LIBS) $(STATE_LIBS)
