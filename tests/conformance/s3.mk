@@ -12,3 +12,8 @@ tests_conformance_test_remote_s3_versitygw_SOURCES = tests/conformance/test_remo
 	$(REMOTE_SUITE) $(S3_KIT)
 tests_conformance_test_remote_s3_versitygw_CPPFLAGS = $(TEST_CPPFLAGS) -DS3_SERVER='"versitygw"'
 tests_conformance_test_remote_s3_versitygw_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/conformance/test_s3_lost_replies
+tests_conformance_test_s3_lost_replies_SOURCES = tests/conformance/test_s3_lost_replies.c $(S3_KIT)
+tests_conformance_test_s3_lost_replies_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_s3_lost_replies_LDADD = $(TEST_LIBS) $(STATE_LIBS)

@@ -14,6 +14,8 @@ minio_module=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/kit/process.sh
 . "$here/process.sh"
+# shellcheck source=tests/kit/certificates.sh
+. "$here/certificates.sh"
 cache_root=${ROCKY_TEST_CACHE:-${HOME:-/tmp}/.cache/rocky-tests}
 access_key=AKIDEXAMPLE
 secret_key=standin-secret-key
@@ -35,7 +37,8 @@ usage: s3.sh prepare [versitygw | minio]
             DIR/s3.log is its log, DIR/pid its process, DIR/port its port, DIR/requests.jsonl the
             stand-in's record of all requests.
             --owner PID            kill the server when that process is gone
-            --tls-cert F --tls-key F   speak TLS (absolute paths)
+            --tls yes              speak TLS, with DIR/server.crt, which DIR/ca.crt has signed;
+                                   DIR/other-ca.crt is a CA that has signed nothing
             --bucket NAME          another bucket than "rocky"
             --access-key, --secret-key, --region, --set NAME=VALUE   of the stand-in
   stop      end it with SIGTERM and wait; kill: with SIGKILL
@@ -88,6 +91,11 @@ binary_of() { # SERVER
     echo "$cache_root/$1-${module##*@}/$1"
 }
 
+# A toolchain that Go gets for itself is read-only.
+rm_tree() { # FOLDER
+    chmod -R u+w "${1:?}" && rm -rf "${1:?}"
+}
+
 prepare() { # SERVER
     local binary folder module go log
     binary=$(binary_of "$1")
@@ -101,14 +109,14 @@ prepare() { # SERVER
     if [[ ! -x $binary ]]; then
         go=$(find_go) || unavailable "Go 1.21 or newer is missing (./bootstrap --test-deps installs it)"
         # The binary appears when it is whole. Modules and objects are of no use afterwards.
-        if ! env GOTOOLCHAIN=auto GOFLAGS='-buildvcs=false -trimpath' CGO_ENABLED=0 \
-            GOBIN="$folder/new" GOCACHE="$folder/cache" "$go" install -ldflags='-s -w' "$module" \
-            >"$log" 2>&1 9>&-; then
-            rm -rf "${folder:?}/cache" "${folder:?}/new"
+        if ! env GOTOOLCHAIN=auto GOFLAGS='-buildvcs=false -trimpath -modcacherw' CGO_ENABLED=0 \
+            GOPATH="$folder/go" GOCACHE="$folder/go/cache" GOBIN="$folder/go/bin" \
+            "$go" install -ldflags='-s -w' "$module" >"$log" 2>&1 9>&-; then
+            rm_tree "$folder/go"
             unavailable "Go could not build $module: $(tail -n 1 "$log") (see $log)"
         fi
-        mv "$folder/new/$1" "$binary"
-        rm -rf "${folder:?}/cache" "${folder:?}/new"
+        mv "$folder/go/bin/$1" "$binary"
+        rm_tree "$folder/go"
     fi
     exec 9>&-
 }
@@ -134,10 +142,11 @@ saved() { # DIR NAME
 
 # Runs in the server's own process.
 become_server() { # DIR PORT
-    local dir=$1 port=$2 server cert key bucket arguments=() extra=()
+    local dir=$1 port=$2 server tls cert key bucket arguments=() extra=()
     server=$(saved "$dir" server)
-    cert=$(saved "$dir" tls-cert)
-    key=$(saved "$dir" tls-key)
+    tls=$(saved "$dir" tls)
+    cert=${tls:+$dir/server.crt}
+    key=$dir/server.key
     bucket=$(saved "$dir" bucket)
     mapfile -t extra < <(sed -n 's/^extra=//p' "$dir/settings")
     case $server in
@@ -173,7 +182,7 @@ is_ready() { # DIR ENDPOINT
 
 launch() { # DIR PORT; sets $pid and $endpoint
     local dir=$1 port=$2 until scheme=http
-    [[ -z $(saved "$dir" tls-cert) ]] || scheme=https
+    [[ -z $(saved "$dir" tls) ]] || scheme=https
     : >"$dir/s3.log"
     (
         cd "$dir"
@@ -215,13 +224,13 @@ TEXT
 
 start() { # DIR [OPTION]...
     local dir=$1 extra=()
-    local -A set=([server]=standin [owner]='' [bucket]=rocky [region]=us-east-1 [tls-cert]=''
-        [tls-key]='' [access-key]=$access_key [secret-key]=$secret_key)
+    local -A set=([server]=standin [owner]='' [bucket]=rocky [region]=us-east-1 [tls]=''
+        [access-key]=$access_key [secret-key]=$secret_key)
     shift
     while (($# > 0)); do
         case $1 in
         --set) extra+=("$1" "${2:?}") ;;
-        --server | --owner | --bucket | --region | --tls-cert | --tls-key | --access-key | --secret-key)
+        --server | --owner | --bucket | --region | --tls | --access-key | --secret-key)
             set[${1#--}]=${2:?}
             ;;
         *) usage >&2 && exit 64 ;;
@@ -239,6 +248,10 @@ start() { # DIR [OPTION]...
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd)
     [[ ! -e $dir/settings ]] || fail "'$dir' already holds a server; use restart"
+    if [[ -n ${set[tls]} ]]; then
+        command -v openssl >/dev/null || unavailable 'openssl is missing'
+        make_certificates "$dir" || fail "openssl failed, see $dir/openssl.log"
+    fi
     local name
     for name in "${!set[@]}"; do
         echo "$name=${set[$name]}"

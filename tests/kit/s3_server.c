@@ -72,16 +72,29 @@ void rky_s3_server_do(const struct rky_s3_server *server, const char *verb)
 json_t *rky_s3_admin(const struct rky_s3_server *server, const char *method, const char *what,
                      const char *body)
 {
-    static const size_t room = (size_t)4 << 20;
-    char line[8192];
-    char *output = malloc(room);
-    ck_assert_ptr_nonnull(output);
-    (void)snprintf(line, sizeof(line), "admin '%s' %s '%s' %s%s%s", server->directory, method, what,
-                   body != NULL ? "'" : "", body != NULL ? body : "", body != NULL ? "'" : "");
-    int status = rky_run_script("s3.sh", line, output, room);
-    json_t *answer = json_loads(output, JSON_DECODE_ANY, NULL);
-    ck_assert_msg(status == 0 && answer != NULL, "%s: %s", line, output);
-    free(output);
+    struct rky_clock *clock = rky_clock_real();
+    const struct rky_http_options options = {.clock = clock};
+    struct rky_http_response response = {0};
+    struct rky_attempt attempt = {0};
+    struct rky_http *http = NULL;
+    struct rky_error err = {0};
+    char url[256];
+    (void)snprintf(url, sizeof(url), "%s/_admin/%s", server->endpoint, what);
+    const struct rky_http_request request = {
+        .method = method,
+        .url = url,
+        .body = body,
+        .body_length = body != NULL ? strlen(body) : 0,
+        .response_limit = (size_t)64 << 20,
+        .deadline = rky_deadline_in(clock, 20000),
+    };
+    ck_assert_msg(rky_http_new(&options, &http, &err) == 0, "%s", err.message);
+    int rc = rky_http_call(http, &request, &response, &attempt, &err);
+    ck_assert_msg(rc == 0, "%s: %s", url, err.message);
+    json_t *answer = json_loads(response.body, JSON_DECODE_ANY, NULL);
+    ck_assert_msg(response.status == 200 && answer != NULL, "%s: %s", url, response.body);
+    rky_http_response_done(&response);
+    rky_http_free(http);
     return answer;
 }
 

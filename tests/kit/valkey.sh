@@ -12,6 +12,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/kit/process.sh
 . "$here/process.sh"
+# shellcheck source=tests/kit/certificates.sh
+. "$here/certificates.sh"
 start_timeout_ms=10000
 
 usage() {
@@ -52,31 +54,6 @@ fail() {
 find_program() { # VALKEY-NAME REDIS-NAME
     command -v "$1" || command -v "$2" ||
         unavailable "valkey-server is missing (./bootstrap --test-deps installs it)"
-}
-
-# --- certificates --------------------------------------------------------------------------------
-
-make_ca() { # DIR NAME
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
-        -keyout "$1/$2.key" -out "$1/$2.crt" -subj "/CN=rocky test $2" \
-        -addext 'basicConstraints=critical,CA:TRUE'
-}
-
-make_certificate() { # DIR NAME EXTENSION
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1/$2.key" \
-        -out "$1/$2.csr" -subj "/CN=$2"
-    openssl x509 -req -in "$1/$2.csr" -CA "$1/ca.crt" -CAkey "$1/ca.key" -CAcreateserial -days 2 \
-        -out "$1/$2.crt" -extfile <(echo "$3")
-}
-
-make_certificates() { # DIR
-    command -v openssl >/dev/null || unavailable "openssl is missing (Debian: apt-get install openssl)"
-    {
-        make_ca "$1" ca
-        make_ca "$1" other-ca
-        make_certificate "$1" server 'subjectAltName=DNS:localhost,IP:127.0.0.1'
-        make_certificate "$1" client 'extendedKeyUsage=clientAuth'
-    } >"$1/openssl.log" 2>&1 || fail "openssl failed, see $1/openssl.log"
 }
 
 # --- running -------------------------------------------------------------------------------------
@@ -187,7 +164,10 @@ start() { # DIR OPTION...
     done
     echo "$owner" >"$dir/owner"
     echo "$tls" >"$dir/tls"
-    [[ -z $tls ]] || make_certificates "$dir"
+    if [[ -n $tls ]]; then
+        command -v openssl >/dev/null || unavailable 'openssl is missing'
+        make_certificates "$dir" || fail "openssl failed, see $dir/openssl.log"
+    fi
     [[ -z $acl ]] || write_acl "$dir"
     run_server "$dir" ''
 }
