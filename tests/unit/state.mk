@@ -53,3 +53,8 @@ check_PROGRAMS += tests/unit/test_ledger_verify
 tests_unit_test_ledger_verify_SOURCES = tests/unit/test_ledger_verify.c $(SNAPSHOT_TEST_KIT)
 tests_unit_test_ledger_verify_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_ledger_verify_LDADD = $(LEDGER_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_ledger_version2
+tests_unit_test_ledger_version2_SOURCES = tests/unit/test_ledger_version2.c $(LEDGER_TEST_KIT) \
+	tests/kit/fault_vfs.c tests/kit/fault_vfs.h
+tests_unit_test_ledger_version2_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_version2_LDADD = $(LEDGER_TEST_LDADD)
