@@ -177,7 +177,10 @@ int rky_walk_scalar(struct rky_walk *walk, const struct rky_place *place, const 
         return rc;
     if (key->type == RKY_KEY_SECRET) {
         given.secret = true;
-        rc = rky_secret_add(walk, given.text);
+        /* The address of a server that takes no password is no secret, and errors have to name it.
+         */
+        if (strstr(given.text, "://") == NULL || strchr(given.text, '@') != NULL)
+            rc = rky_secret_add(walk, given.text);
     }
     if (rc == RKY_OK)
         rc = rky_secret_add_userinfo(walk, given.text);

@@ -169,7 +169,7 @@ int rky_run_claim(struct rky_run *run, struct rky_error *err)
         int rc = first_is_still_ours(run, first, &fault);
         if (rc == RKY_OK)
             rc = take_claim(run, target, &fault);
-        if (rc == RKY_ERR_FENCED || rc == RKY_ERR_NOMEM || rc == RKY_ERR_STATE_SYNC) {
+        if (rc == RKY_ERR_FENCED || rc == RKY_ERR_NOMEM || rc == RKY_ERR_UNAVAILABLE) {
             if (err != NULL)
                 *err = fault;
             return rc;

@@ -114,7 +114,7 @@ static void add_plan(struct events *events)
 json_t *rky_report_transfer(const struct rky_run *run, const struct rky_transfer_report *report)
 {
     bool up = report->kind == RKY_TRANSFER_UPLOAD;
-    bool landed = up && report->outcome == RKY_OUTCOME_OK && report->write_id[0] != '\0';
+    bool landed = up && !report->unchanged && report->outcome == RKY_OUTCOME_OK;
     /* An upload that landed has one name, whoever tells of it; every other end is of its attempt.
      */
     char *id_name = landed ? rky_strdup(report->write_id)

@@ -63,7 +63,7 @@ struct rky_run_state {
     bool confirmed;            /**< the remote holds its base: the target must know this lineage */
     int64_t token;             /**< first fence token to claim with; 0 = the ledger's fence + 1 */
     const struct rky_transfer_report *download; /**< NULL = there was none */
-    /** May another target transaction begin? 0, RKY_ERR_FENCED, RKY_ERR_STATE_SYNC. NULL = yes. */
+    /** May another target transaction begin? 0, RKY_ERR_FENCED, RKY_ERR_UNAVAILABLE. NULL = yes. */
     int (*may_commit)(void *context, struct rky_error *err);
     /** Is the lease still ours? Raise its floor to @p token. NULL = there is none. */
     int (*raise)(void *context, int64_t token, struct rky_error *err);

@@ -91,7 +91,7 @@ int rky_sync_lease(struct rky_sync *sync, struct rky_error *err)
         return 0;
     if (rc == RKY_ERR_LOCKED || rc == RKY_ERR_INTERRUPTED || rc == RKY_ERR_NOMEM || require) {
         bool plain = rc == RKY_ERR_LOCKED || rc == RKY_ERR_INTERRUPTED || rc == RKY_ERR_NOMEM;
-        fault.code = plain ? rc : RKY_ERR_STATE_SYNC;
+        fault.code = plain ? rc : RKY_ERR_UNAVAILABLE;
         if (err != NULL)
             *err = fault;
         return fault.code;
@@ -108,6 +108,9 @@ int rky_sync_lock_here(struct rky_sync *sync, struct rky_error *err)
 {
     int rc = rky_workspace_lock(sync->options.workspace, sync->options.lock_timeout_ms, err);
     sync->locked = rc == 0;
+    /* Until the remote was asked, that is what it held when it was last heard of. */
+    if (rc == 0 && rky_sync_is_warm(sync))
+        sync->base = *rky_workspace_base(sync->options.workspace);
     return rc;
 }
 
@@ -151,7 +154,7 @@ static int unsure(struct rky_sync *sync, struct rky_error *err)
         sync->lockless = true;
         return 0;
     }
-    return rky_fail(err, RKY_ERR_STATE_SYNC,
+    return rky_fail(err, RKY_ERR_UNAVAILABLE,
                     "namespace '%s': the lease could not be renewed in time, and "
                     "state.lock.mode = \"require\"",
                     sync->name.namespace_);

@@ -47,7 +47,7 @@ void rky_sync_free(struct rky_sync *sync);
 void rky_sync_release(struct rky_sync *sync);
 
 /** @brief The lock of this machine, then the lease. @return 0; RKY_ERR_LOCKED naming the holder;
- *         RKY_ERR_STATE_SYNC when lock.mode = "require" and the server does not answer. */
+ *         RKY_ERR_UNAVAILABLE when lock.mode = "require" and the server does not answer. */
 RKY_MUST_CHECK int rky_sync_lock(struct rky_sync *sync, struct rky_error *err);
 /** @brief The two halves of it. The first makes no request; the second is nothing without a server
  *         of leases. */
@@ -69,7 +69,7 @@ bool rky_sync_is_confirmed(const struct rky_sync *sync);
 
 /** @brief First fence token to use: greater than any the lease, the snapshot or the copy knows. */
 int64_t rky_sync_token(const struct rky_sync *sync);
-/** @brief No request. @return 0; RKY_ERR_FENCED when the lease is lost; RKY_ERR_STATE_SYNC when
+/** @brief No request. @return 0; RKY_ERR_FENCED when the lease is lost; RKY_ERR_UNAVAILABLE when
  *         mode `require` and the server has not answered for too long. */
 RKY_MUST_CHECK int rky_sync_check(struct rky_sync *sync, struct rky_error *err);
 /** @brief "Is the lease still ours? Raise its floor", before a claim with @p token commits. */

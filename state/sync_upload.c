@@ -301,11 +301,16 @@ int rky_sync_upload(struct rky_sync *sync, const struct rky_sync_callbacks *call
     int rc = rky_ledger_head(ledger, &head, err);
     if (rc != 0)
         return rc;
+    bool unchanged =
+        sync->base.known && sync->base.exists && strcmp(sync->base.write_id, head.write_id) == 0;
+    /* Answered from a copy that is current: nothing was asked of the remote, nothing is told. */
+    if (unchanged && !sync->has_download)
+        return 0;
     struct commit commit = {.sync = sync,
                             .callbacks = callbacks,
                             .report = rky_sync_report_begin(sync, RKY_TRANSFER_UPLOAD)};
     rky_sync_transfer(sync, &commit.transfer);
-    if (sync->base.known && sync->base.exists && strcmp(sync->base.write_id, head.write_id) == 0) {
+    if (unchanged) {
         commit.report->unchanged = true;
         commit.report->generation = head.generation;
         commit.report->fence = head.fence;

@@ -284,14 +284,14 @@ static int publish_recorded(struct walk *walk, struct rky_error *err)
 {
     const struct rky_transfer_report *upload = rky_sync_report(walk->sync, RKY_TRANSFER_UPLOAD);
     json_t *measured = NULL;
-    if (upload != NULL && !upload->unchanged) {
+    if (rky_run_answered(walk->run)) {
+        /* What is recorded tells of the attempt that did the job, not of this one. */
+        tell_transfers(walk);
+    } else if (upload != NULL) {
         measured = rky_run_transfer_event(walk->run, upload);
         if (measured == NULL)
             return rky_fail_nomem(err);
     }
-    /* What is recorded of an answered job tells of the attempt that did it, not of this one. */
-    if (rky_run_answered(walk->run))
-        tell_transfer(walk, RKY_TRANSFER_DOWNLOAD, &walk->told_download);
     walk->told_download = walk->told_upload = true;
     int rc = rky_job_publish(walk->env, walk->job, rky_sync_ledger(walk->sync), measured, err);
     json_decref(measured);
