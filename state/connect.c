@@ -109,12 +109,10 @@ static int open_connection(struct rky_ledger *ledger, struct rky_error *err)
 
 static int tune(struct rky_ledger *ledger, struct rky_error *err)
 {
-    /* What a crash may take of a private copy is still elsewhere. Exclusive before the first read:
-     * the rollback journal is then kept open and overwritten, not made anew for each commit, which
-     * is faster here than a WAL that has to be written back at the end. */
-    const char *durability = ledger->private_copy
-                                 ? "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF"
-                                 : "PRAGMA synchronous = FULL";
+    /* What a crash may take of a private copy is still elsewhere. SQLite's locks are let go between
+     * transactions: another process of this machine may use the copy while this one rests. */
+    const char *durability = ledger->private_copy ? "PRAGMA synchronous = OFF"
+                                                  : "PRAGMA synchronous = FULL";
     int rc = rky_ledger_exec(ledger, durability, "set up the connection", err);
     if (rc != 0)
         return rc;
