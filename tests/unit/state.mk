@@ -58,3 +58,7 @@ tests_unit_test_ledger_version2_SOURCES = tests/unit/test_ledger_version2.c $(LE
 	tests/kit/fault_vfs.c tests/kit/fault_vfs.h
 tests_unit_test_ledger_version2_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_ledger_version2_LDADD = $(LEDGER_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_ledger_merge
+tests_unit_test_ledger_merge_SOURCES = tests/unit/test_ledger_merge.c $(LEDGER_TEST_KIT)
+tests_unit_test_ledger_merge_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_ledger_merge_LDADD = $(LEDGER_TEST_LDADD)
