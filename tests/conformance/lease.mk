@@ -21,3 +21,9 @@ check_PROGRAMS += tests/conformance/test_lease_s3
 tests_conformance_test_lease_s3_SOURCES = tests/conformance/test_lease_s3.c $(LEASE_SUITE)
 tests_conformance_test_lease_s3_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_conformance_test_lease_s3_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/conformance/test_lease_valkey
+tests_conformance_test_lease_valkey_SOURCES = tests/conformance/test_lease_valkey.c \
+	$(LEASE_SUITE) $(VALKEY_KIT)
+tests_conformance_test_lease_valkey_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_lease_valkey_LDADD = $(TEST_LIBS) $(STATE_LIBS)

@@ -9,3 +9,9 @@ tests_unit_test_valkey_classify_LDADD = $(TEST_LIBS) $(STATE_LIBS)
 tests_unit_test_valkey_url_SOURCES = tests/unit/test_valkey_url.c
 tests_unit_test_valkey_url_CPPFLAGS = $(VALKEY_TEST_CPPFLAGS)
 tests_unit_test_valkey_url_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+# Servers that do not behave.
+check_PROGRAMS += tests/unit/test_valkey_fuzz
+tests_unit_test_valkey_fuzz_SOURCES = tests/unit/test_valkey_fuzz.c
+tests_unit_test_valkey_fuzz_CPPFLAGS = $(VALKEY_TEST_CPPFLAGS)
+tests_unit_test_valkey_fuzz_LDADD = $(TEST_LIBS) $(STATE_LIBS)
