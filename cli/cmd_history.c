@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rocky history: past runs, row counts and anomalies. Reads only, waits for nobody. */
+/* rocky history: past runs, row counts and anomalies. Reads only, waits for nobody; of a remote
+ * state a private copy is read. */
 #include "config.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/state_session.h"
 #include "cli/text.h"
 #include "common/mem.h"
 
@@ -26,7 +28,8 @@ struct counted {
 };
 
 struct history {
-    struct rky_ledger *ledger; /**< NULL = there is no state file yet */
+    struct rky_state_session session;
+    struct rky_ledger *ledger; /**< NULL = there is no state yet */
     struct rky_run_record *runs;
     size_t run_count;
     char **names;
@@ -69,13 +72,14 @@ static int gather(const struct rky_cli *cli, size_t limit, struct history *histo
 {
     const char *only = rky_parsed_value(cli->parsed, "table");
     struct rky_error missing = {0};
-    int rc = rky_cli_ledger(cli, RKY_LEDGER_READ, &history->ledger, &missing);
+    int rc = rky_state_open_read(cli, &history->session, &missing);
     if (rc == RKY_ERR_NOT_FOUND)
         return only == NULL ? 0 : rky_cli_unknown_table(only, NULL, 0, err);
     if (rc != 0) {
         *err = missing;
         return rc;
     }
+    history->ledger = rky_state_ledger(&history->session);
     rc = rky_ledger_runs(history->ledger, limit, &history->runs, &history->run_count, err);
     if (rc == 0)
         rc = rky_ledger_count_tables(history->ledger, &history->names, &history->name_count, err);
@@ -104,7 +108,7 @@ static void history_done(struct history *history)
         rky_free(history->names[i]);
     rky_free(history->names);
     rky_run_records_free(history->runs, history->run_count);
-    rky_ledger_close(history->ledger);
+    rky_state_close(&history->session);
 }
 
 /* --- json --------------------------------------------------------------------------------- */

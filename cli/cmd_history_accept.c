@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/output.h"
+#include "cli/state_session.h"
 #include "cli/text.h"
 #include "common/fsutil.h"
 #include "common/mem.h"
@@ -82,27 +83,28 @@ int rky_cmd_history_accept(const struct rky_parsed *parsed, void *program)
     (void)parsed;
     struct rky_cli *cli = program;
     struct rky_error err = {0};
-    struct rky_ledger *ledger = NULL;
+    struct rky_state_session state = {0};
     const char *table = NULL;
     char *parts[3] = {NULL, NULL, NULL};
     int64_t count = 0;
     int rc = rky_cli_select(cli, true, &err);
     if (rc == 0)
         rc = rky_cli_table(cli, &table, parts, &err);
-    /* Opening for writing makes the file; without one no table has a history. */
-    if (rc == 0 && !rky_path_exists(cli->state_path))
+    /* Opening for writing makes a local file; without one no table has a history. */
+    if (rc == 0 && cli->config->state.backend == RKY_BACKEND_LOCAL &&
+        !rky_path_exists(cli->state_path))
         rc = rky_cli_unknown_table(table, NULL, 0, &err);
     if (rc == 0)
-        rc = rky_cli_ledger(cli, RKY_LEDGER_WRITE, &ledger, &err);
+        rc = rky_state_open_write(cli, &state, &err);
     if (rc == 0)
-        rc = rky_ledger_lock(ledger, 0, &err);
+        rc = check_known(rky_state_ledger(&state), table, &err);
     if (rc == 0)
-        rc = check_known(ledger, table, &err);
+        rc = accept_in_ledger(rky_state_ledger(&state), table, &count, &err);
     if (rc == 0)
-        rc = accept_in_ledger(ledger, table, &count, &err);
+        rc = rky_state_commit(&state, NULL, &err);
     if (rc == 0)
         rc = print_accepted(cli, table, count, &err);
-    rky_ledger_close(ledger);
+    rky_state_close(&state);
     for (size_t i = 0; i < 3; i++)
         rky_free(parts[i]);
     return rky_cli_end(cli, rc, &err);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rocky state: what the state file says and what the targets say, side by side. Reads only, takes
- * no lock, waits for nobody.
+ * rocky state: what the ledger says and what the targets say, side by side. Reads only, takes no
+ * lock, waits for nobody; of a remote state a private copy is read.
  *
  * The next run continues from the target's row where there is one. `source_of_truth` is "ledger"
- * while the state file says the same (or the target could not be read, or a deletion is pending),
- * and "target" where the state file is stale.
+ * while the ledger says the same (or the target could not be read, or a deletion is pending), and
+ * "target" where the ledger is stale.
  */
 #include "config.h"
 
@@ -18,6 +18,8 @@
 #include "cli/context.h"
 #include "cli/marks.h"
 #include "cli/output.h"
+#include "cli/state_holder.h"
+#include "cli/state_session.h"
 #include "cli/text.h"
 #include "common/mem.h"
 #include "engine/names.h"
@@ -36,7 +38,12 @@ struct rows {
 };
 
 struct state {
-    struct rky_ledger *ledger; /**< NULL = there is no state file yet */
+    struct rky_state_session session;
+    struct rky_ledger *ledger; /**< NULL = there is no state yet */
+    char *location;
+    const char *local_copy; /**< NULL with backend `local` */
+    bool held;
+    struct rky_lease_holder holder;
     struct rky_ledger_meta meta;
     struct rky_watermark *watermarks;
     size_t watermark_count;
@@ -46,16 +53,37 @@ struct state {
 
 /* --- gathering ---------------------------------------------------------------------------- */
 
+/* Who works on it and what lies here is told as far as it is known: the watermarks are what was
+ * asked for. */
+static void look_around(const struct rky_cli *cli, struct state *state)
+{
+    struct rky_error hidden = {0};
+    struct rky_snapshot_head head = {0};
+    if (rky_state_holder(cli, state->session.store, &state->held, &state->holder, &hidden) != 0)
+        rky_log_write(cli->log, RKY_LOG_WARN, NULL, "the lease was not looked up: %s",
+                      hidden.message);
+    rky_error_clear(&hidden);
+    if (state->ledger != NULL && rky_ledger_head(state->ledger, &head, &hidden) != 0)
+        return;
+    state->local_copy = rky_state_local_copy(cli, &head);
+}
+
 static int open_ledger(const struct rky_cli *cli, struct state *state, struct rky_error *err)
 {
     struct rky_error missing = {0};
-    int rc = rky_cli_ledger(cli, RKY_LEDGER_READ, &state->ledger, &missing);
-    if (rc == RKY_ERR_NOT_FOUND)
-        return 0;
-    if (rc != 0) {
+    int rc = rky_state_open_read(cli, &state->session, &missing);
+    if (rc != 0 && rc != RKY_ERR_NOT_FOUND) {
         *err = missing;
         return rc;
     }
+    if (rc == 0)
+        state->ledger = rky_state_ledger(&state->session);
+    state->location = rky_state_location(cli, state->session.store);
+    if (state->location == NULL)
+        return rky_fail_nomem(err);
+    look_around(cli, state);
+    if (state->ledger == NULL)
+        return 0;
     rc = rky_ledger_meta(state->ledger, &state->meta, err);
     if (rc == 0)
         rc = rky_ledger_watermarks(state->ledger, &state->watermarks, &state->watermark_count, err);
@@ -164,7 +192,8 @@ static void state_done(struct state *state)
     rky_free(state->rows.items);
     rky_marks_view_done(&state->view);
     rky_watermarks_free(state->watermarks, state->watermark_count);
-    rky_ledger_close(state->ledger);
+    rky_free(state->location);
+    rky_state_close(&state->session);
 }
 
 /* --- reading a row ------------------------------------------------------------------------ */
@@ -181,6 +210,15 @@ static bool target_is_truth(const struct row *row)
     if (row->mark == NULL || row->ledger == NULL)
         return true;
     return !same_text(row->mark->value.text, row->ledger->value);
+}
+
+/* Which of the two is behind, NULL = neither. A deletion leaves the target behind until the next
+ * run. */
+static const char *stale_one(const struct row *row)
+{
+    if (row->pending)
+        return row->mark != NULL && row->mark->value.text != NULL ? "target" : NULL;
+    return target_is_truth(row) && row->ledger != NULL ? "ledger" : NULL;
 }
 
 static const char *last_value(const struct row *row)
@@ -236,6 +274,7 @@ static json_t *row_json(const struct rky_cli *cli, const struct row *row)
                                json_string(target_is_truth(row) ? "target" : "ledger"));
     bad |= json_object_set_new(object, "target_value",
                                rky_cli_text_json(row->mark == NULL ? NULL : row->mark->value.text));
+    bad |= json_object_set_new(object, "stale", rky_cli_text_json(stale_one(row)));
     bad |= json_object_set_new(object, "lag_seconds",
                                timed ? json_real((double)(lag / 1000) / 1000.0) : json_null());
     if (bad != 0) {
@@ -258,6 +297,10 @@ static int print_json(const struct rky_cli *cli, const struct state *state, stru
     bad |= json_object_set_new(object, "generation", json_integer(state->meta.generation));
     bad |= json_object_set_new(object, "backend",
                                json_string(rky_backend_name(cli->config->state.backend)));
+    bad |= json_object_set_new(object, "location", rky_cli_text_json(state->location));
+    bad |= json_object_set_new(object, "lease",
+                               state->held ? rky_state_holder_json(&state->holder) : json_null());
+    bad |= json_object_set_new(object, "local_copy", rky_cli_text_json(state->local_copy));
     bad |= json_object_set_new(object, "watermarks", rows);
     if (bad != 0) {
         json_decref(object);
@@ -301,6 +344,20 @@ static void add_text_row(const struct rky_cli *cli, struct rky_columns *columns,
     note_truth(columns, row);
 }
 
+static void note_surroundings(struct rky_columns *columns, const struct state *state)
+{
+    char left[RKY_NUMBER_TEXT_MAX];
+    if (state->held)
+        rky_columns_note(columns, RKY_PAINT_NONE,
+                         "leased by worker '%s' with token %" PRId64 ", renewed within %s",
+                         state->holder.worker_id, state->holder.token,
+                         rky_duration_text(state->holder.left_ms, left));
+    if (state->local_copy != NULL && strcmp(state->local_copy, "pending") == 0)
+        rky_columns_note(columns, RKY_PAINT_YELLOW,
+                         "this machine's copy holds what was not uploaded; the next run here "
+                         "brings it in");
+}
+
 static int print_text(const struct rky_cli *cli, const struct state *state, struct rky_error *err)
 {
     static const char *const head[] = {"TABLE", "WATERMARK", "UPDATED", "LAG", "TRUTH"};
@@ -317,13 +374,15 @@ static int print_text(const struct rky_cli *cli, const struct state *state, stru
     }
     if (state->ledger == NULL)
         rky_columns_note(&columns, RKY_PAINT_NONE,
-                         "namespace '%s': no state file yet at '%s'; a run makes it",
-                         cli->namespace_, cli->state_path);
+                         "namespace '%s': no state %sat '%s'; a run makes it", cli->namespace_,
+                         state->session.store == NULL ? "file yet " : "yet ", state->location);
     else
-        rky_columns_note(&columns, RKY_PAINT_NONE,
-                         "namespace '%s': %zu tables, generation %" PRId64 ", backend %s, '%s'",
-                         cli->namespace_, state->rows.count, state->meta.generation,
-                         rky_backend_name(cli->config->state.backend), cli->state_path);
+        rky_columns_note(
+            &columns, RKY_PAINT_NONE,
+            "namespace '%s': %zu tables, generation %" PRId64 ", lineage %s, backend %s, '%s'",
+            cli->namespace_, state->rows.count, state->meta.generation, state->meta.lineage,
+            rky_backend_name(cli->config->state.backend), state->location);
+    note_surroundings(&columns, state);
     int rc = rky_columns_print(&columns, stdout, cli->color_out, err);
     rky_columns_done(&columns);
     return rc;

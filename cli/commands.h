@@ -17,8 +17,16 @@ rky_command_fn rky_cmd_apply;
 rky_command_fn rky_cmd_run;
 rky_command_fn rky_cmd_state;
 rky_command_fn rky_cmd_state_delete;
+rky_command_fn rky_cmd_state_set;
+rky_command_fn rky_cmd_state_adopt;
+rky_command_fn rky_cmd_state_export;
+rky_command_fn rky_cmd_state_import;
+rky_command_fn rky_cmd_state_versions;
+rky_command_fn rky_cmd_state_restore;
+rky_command_fn rky_cmd_state_unlock;
 rky_command_fn rky_cmd_history;
 rky_command_fn rky_cmd_history_accept;
+rky_command_fn rky_cmd_doctor;
 rky_command_fn rky_cmd_dev_broker;
 rky_command_fn rky_cmd_demo;
 

@@ -39,6 +39,7 @@ static const struct exit_row exits[] = {
     {RKY_EXIT_OK, "w", "Ended as asked; what was not started is delivered to another worker."},
     {RKY_EXIT_FAILED, "rwp", "Failed."},
     {RKY_EXIT_PARTIAL, "rp", "Partial success: at least one table failed, the others are done."},
+    {RKY_EXIT_DOCTOR_CRITICAL, "r", "A check of 'rocky doctor' is critical."},
     {RKY_EXIT_REFUSED, "rp",
      "Refused: a plan that is stale, expired, tampered with, unknown or already applied; a newer "
      "claim on the target; a state file that another process is using."},

@@ -143,6 +143,39 @@ int rky_marks_view(const struct rky_cli *cli, const struct rky_watermark *ledger
     return rc;
 }
 
+int rky_marks_lineage(const struct rky_marks_view *view, const char **ret_lineage,
+                      struct rky_error *err)
+{
+    const struct rky_schema_marks *known = NULL;
+    *ret_lineage = NULL;
+    for (size_t i = 0; i < view->count; i++) {
+        const struct rky_schema_marks *schema = &view->schemas[i];
+        if (!schema->readable) {
+            (void)rky_fail(err, RKY_ERR_UNAVAILABLE,
+                           "target '%s.%s' cannot be read, so its lineage is not known: %s",
+                           schema->catalog, schema->schema, schema->fault.message);
+            rky_error_hint(err, "try again when the target answers");
+            return RKY_ERR_UNAVAILABLE;
+        }
+        if (schema->lineage[0] == '\0')
+            continue;
+        if (known != NULL && strcmp(known->lineage, schema->lineage) != 0) {
+            (void)rky_fail(err, RKY_ERR_CONFIG,
+                           "target schemas '%s.%s' and '%s.%s' carry different lineages of this "
+                           "namespace: '%s' and '%s'",
+                           known->catalog, known->schema, schema->catalog, schema->schema,
+                           known->lineage, schema->lineage);
+            rky_error_hint(err, "two states share these targets; 'rocky state adopt --lineage' "
+                                "makes them follow the state of this configuration");
+            return RKY_ERR_CONFIG;
+        }
+        known = schema;
+    }
+    if (known != NULL)
+        *ret_lineage = known->lineage;
+    return 0;
+}
+
 void rky_marks_view_done(struct rky_marks_view *view)
 {
     for (size_t i = 0; i < view->count; i++)

@@ -36,5 +36,10 @@ RKY_MUST_CHECK int rky_marks_view(const struct rky_cli *cli,
                                   const struct rky_watermark *ledger_tables, size_t count,
                                   struct rky_marks_view *ret_view, struct rky_error *err);
 void rky_marks_view_done(struct rky_marks_view *view);
+/** @brief The lineage that all schemas of the namespace carry. @param ret_lineage borrowed, NULL
+ *         when none carries one. @return 0; RKY_ERR_UNAVAILABLE when a schema was not readable;
+ *         RKY_ERR_CONFIG when two differ. */
+RKY_MUST_CHECK int rky_marks_lineage(const struct rky_marks_view *view, const char **ret_lineage,
+                                     struct rky_error *err);
 
 #endif

@@ -68,6 +68,57 @@ static const struct rky_option table_options[] = {
     {0},
 };
 
+#define YES_OPTION                                                                                \
+    {                                                                                             \
+        "yes", 'y', RKY_OPTION_FLAG, NULL, NULL, "do it; without, only what would happen is said" \
+    }
+
+static const struct rky_option set_options[] = {
+    {"table", 't', RKY_OPTION_VALUE, "TABLE", NULL, "the table, as catalog.schema.table"},
+    {"value", 0, RKY_OPTION_VALUE, "VALUE", NULL,
+     "the watermark, written as the cursor column has it"},
+    YES_OPTION,
+    {0},
+};
+
+static const struct rky_option adopt_options[] = {
+    {"table", 't', RKY_OPTION_VALUE, "TABLE", NULL, "take over this table, catalog.schema.table"},
+    {"lineage", 0, RKY_OPTION_FLAG, NULL, NULL,
+     "make the targets follow the state of this configuration"},
+    YES_OPTION,
+    {0},
+};
+
+static const struct rky_option export_options[] = {
+    {"file", 0, RKY_OPTION_VALUE, "FILE", NULL, "write to this file (default: standard output)"},
+    {"format", 0, RKY_OPTION_VALUE, "FORMAT", "snapshot|sqlite",
+     "snapshot as it is uploaded, or the plain SQLite file (default: snapshot)"},
+    {0},
+};
+
+static const struct rky_option import_options[] = {
+    {"file", 0, RKY_OPTION_VALUE, "FILE", NULL, "a file that 'rocky state export' wrote"},
+    YES_OPTION,
+    {0},
+};
+
+static const struct rky_option restore_options[] = {
+    {"generation", 0, RKY_OPTION_VALUE, "N", NULL, "the version to go back to"},
+    {"write-id", 0, RKY_OPTION_VALUE, "ID", NULL,
+     "tells two versions of one generation apart; its first eight characters"},
+    YES_OPTION,
+    {0},
+};
+
+static const struct rky_option unlock_options[] = {YES_OPTION, {0}};
+
+static const struct rky_option doctor_options[] = {
+    {"check", 0, RKY_OPTION_LIST, "NAME", NULL,
+     "only this check; repeat for several: config, state, state_schema, adapters, pipelines, "
+     "state_rw, lock, queue, clock"},
+    {0},
+};
+
 static const struct rky_option history_options[] = {
     {"table", 't', RKY_OPTION_VALUE, "TABLE", NULL, "only this table's counts"},
     {"runs", 0, RKY_OPTION_VALUE, "N", NULL, "show this many runs and counts (default: 20)"},
@@ -132,8 +183,9 @@ static const struct rky_command commands[] = {
      .summary = "show the watermarks",
      .description =
          "Shows for each table the watermark, when it was written, how far it lies behind the "
-         "clock, and which of state file and target holds the truth. Never waits for a run that "
-         "is under way.",
+         "clock, and which of ledger and target holds the truth; below that the generation, the "
+         "lineage, where the state is and who holds its lease. Never waits for a run that is "
+         "under way.",
      .run = rky_cmd_state},
     {.name = "state delete",
      .arguments = "",
@@ -143,6 +195,62 @@ static const struct rky_command commands[] = {
          "replaces them.",
      .options = table_options,
      .run = rky_cmd_state_delete},
+    {.name = "state set",
+     .arguments = "",
+     .summary = "move a table's watermark",
+     .description =
+         "Writes the watermark into the target, where the next run reads it. Backwards, the next "
+         "run examines what lies behind the new value and copies what the target lacks. "
+         "Forwards, the rows between are never copied: that needs --yes, and says how many.",
+     .options = set_options,
+     .run = rky_cmd_state_set},
+    {.name = "state adopt",
+     .arguments = "",
+     .summary = "take over a table, or the lineage of the targets",
+     .description =
+         "With --table: a table of another namespace passes to this one with its watermark; a "
+         "target table that nobody manages gets one at its greatest cursor value. With "
+         "--lineage: the targets follow the state that this configuration names, where they "
+         "followed another. Both need --yes.",
+     .options = adopt_options,
+     .run = rky_cmd_state_adopt},
+    {.name = "state export",
+     .arguments = "",
+     .summary = "write the state to a file",
+     .description = "Reads only and never waits. A snapshot carries checksums and, with "
+                    "state.encryption_key, is sealed.",
+     .options = export_options,
+     .run = rky_cmd_state_export},
+    {.name = "state import",
+     .arguments = "",
+     .summary = "bring history and plans of an exported state back",
+     .description =
+         "Verifies all of the file before a byte is trusted. History and plans are replaced; "
+         "jobs, tombstones and the audit trail are united; the watermarks follow the target. "
+         "Needs --yes where there is a state already.",
+     .options = import_options,
+     .run = rky_cmd_state_import},
+    {.name = "state versions",
+     .arguments = "",
+     .summary = "list the older versions that the backend keeps",
+     .run = rky_cmd_state_versions},
+    {.name = "state restore",
+     .arguments = "",
+     .summary = "bring history and plans of an older version back",
+     .description =
+         "As an import, from one of the versions that 'rocky state versions' lists. The result is "
+         "a new generation; nothing in the target goes back. Needs --yes.",
+     .options = restore_options,
+     .run = rky_cmd_state_restore},
+    {.name = "state unlock",
+     .arguments = "",
+     .summary = "show who holds the lease, and with --yes take it away",
+     .description =
+         "For a lease whose holder is known to be gone: it ends by itself, this only saves the "
+         "wait. A holder that still lives is shut out. The lock of a process of this machine is "
+         "shown and never broken.",
+     .options = unlock_options,
+     .run = rky_cmd_state_unlock},
     {.name = "history",
      .arguments = "",
      .summary = "show past runs, row counts and anomalies",
@@ -156,6 +264,16 @@ static const struct rky_command commands[] = {
          "was meant stops being reported.",
      .options = table_options,
      .run = rky_cmd_history_accept},
+    {.name = "doctor",
+     .arguments = "",
+     .summary = "check everything that a run needs",
+     .description =
+         "Configuration, state, adapters, the right to read and write on every leg of the "
+         "backend, whether its conditional writes are atomic, the lease, the queue and the "
+         "clocks; each with what was found and what to do. Leaves nothing behind. Ends with 3 "
+         "when a check is critical.",
+     .options = doctor_options,
+     .run = rky_cmd_doctor},
     {.name = "dev broker",
      .arguments = "",
      .summary = "serve an embedded Kafka broker for development",

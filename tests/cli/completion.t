@@ -45,7 +45,7 @@ like "$(complete_bash run --output '')" "json" "it completes the choices of an o
 
 if command -v fish >/dev/null; then
     export HOME=$work
-    like "$(fish -c 'source rocky.fish; complete -C "rocky state "')" "^delete" "fish completes it too"
+    like "$(fish -c 'source rocky.fish; complete -C "rocky state "')" $'(^|\n)delete' "fish completes it too"
 else
     ok 0 "fish completes it too # SKIP fish is not installed (apt install fish)"
 fi

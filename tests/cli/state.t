@@ -133,7 +133,7 @@ is_json "$stdout" '.watermarks[0] | .target_value, .source_of_truth' $'null\nled
     "and shows what the state file says"
 run_rocky state delete --table "$orders"
 is "$status" 69 "state delete refuses to guess"
-like "$stderr" "nothing was deleted" "and says so"
+like "$stderr" "nothing was changed" "and says so"
 cp "$target.good" "$target"
 
 # One namespace per client.

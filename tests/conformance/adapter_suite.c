@@ -107,6 +107,29 @@ START_TEST(tables_are_described_with_columns_kinds_and_indexes)
 }
 END_TEST
 
+START_TEST(access_is_told_without_making_anything)
+{
+    struct rky_error err = {0};
+    struct rky_adapter *source = NULL, *target = NULL;
+    struct rky_session *session = NULL;
+    struct rky_session_options options = {.lock_timeout_ms = 100, .clock = rky_clock_real()};
+    fixture->exec(ADAPTER_SOURCE, ADAPTER_SCHEMA, "CREATE TABLE b(id INTEGER)");
+    adapter_ok(rky_adapter_open(fixture->config(ADAPTER_SOURCE), &source, &err), err);
+    adapter_ok(rky_adapter_open(fixture->config(ADAPTER_TARGET), &target, &err), err);
+    adapter_ok(source->ops->check_access(source, ADAPTER_CATALOG, ADAPTER_SCHEMA, false, &err),
+               err);
+    ck_assert_int_eq(source->ops->check_access(source, ADAPTER_CATALOG, "absent", false, &err),
+                     RKY_ERR_SOURCE_MISSING);
+    rky_error_clear(&err);
+    adapter_ok(target->ops->check_access(target, ADAPTER_CATALOG, "absent", true, &err), err);
+    ck_assert_int_eq(
+        target->ops->session_open(target, ADAPTER_CATALOG, "absent", &options, &session, &err),
+        RKY_ERR_NOT_FOUND);
+    source->ops->close(source);
+    target->ops->close(target);
+}
+END_TEST
+
 START_TEST(a_session_does_not_create_unless_told)
 {
     struct rky_error err = {0};
@@ -944,6 +967,7 @@ void adapter_suite_add(Suite *suite, const struct adapter_fixture *of)
     tcase_add_test(tcase, schemas_are_listed_by_prefix_in_order);
     tcase_add_test(tcase, names_that_would_leave_the_warehouse_are_refused);
     tcase_add_test(tcase, tables_are_described_with_columns_kinds_and_indexes);
+    tcase_add_test(tcase, access_is_told_without_making_anything);
     tcase_add_test(tcase, a_session_does_not_create_unless_told);
     tcase_add_test(tcase, facts_count_rows_window_nulls_and_future);
     tcase_add_test(tcase, a_claim_raises_the_token_and_keeps_the_lineage);
