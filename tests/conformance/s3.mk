@@ -17,3 +17,8 @@ check_PROGRAMS += tests/conformance/test_s3_lost_replies
 tests_conformance_test_s3_lost_replies_SOURCES = tests/conformance/test_s3_lost_replies.c $(S3_KIT)
 tests_conformance_test_s3_lost_replies_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_conformance_test_s3_lost_replies_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/conformance/test_s3_wire
+tests_conformance_test_s3_wire_SOURCES = tests/conformance/test_s3_wire.c $(S3_KIT)
+tests_conformance_test_s3_wire_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_s3_wire_LDADD = $(TEST_LIBS) $(STATE_LIBS)
