@@ -62,3 +62,14 @@ check_PROGRAMS += tests/unit/test_ledger_merge
 tests_unit_test_ledger_merge_SOURCES = tests/unit/test_ledger_merge.c $(LEDGER_TEST_KIT)
 tests_unit_test_ledger_merge_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_ledger_merge_LDADD = $(LEDGER_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_snapshot_golden
+tests_unit_test_snapshot_golden_SOURCES = tests/unit/test_snapshot_golden.c $(LEDGER_TEST_KIT)
+tests_unit_test_snapshot_golden_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_snapshot_golden_LDADD = $(LEDGER_TEST_LDADD)
+EXTRA_PROGRAMS += tests/golden/snapshot-1
+tests_golden_snapshot_1_SOURCES = tests/golden/snapshot-1.c
+tests_golden_snapshot_1_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_golden_snapshot_1_LDADD = $(STATE_LIBS)
+CLEANFILES += tests/golden/snapshot-1
+EXTRA_DIST += tests/golden/ledger-v2.db tests/golden/snapshot-1-plain.snap \
+	tests/golden/snapshot-1-sealed.snap
