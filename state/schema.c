@@ -47,8 +47,8 @@ static int read_number(struct rky_ledger *ledger, const char *sql, int64_t *ret_
     return rc == SQLITE_ROW ? 0 : rc;
 }
 
-int rky_ledger_header_read(struct rky_ledger *ledger, struct rky_ledger_header *ret_header,
-                           struct rky_error *err)
+static int read_header(struct rky_ledger *ledger, struct rky_ledger_header *ret_header,
+                       struct rky_error *err)
 {
     /* The marks first: a newer file may hold a schema that cannot even be parsed here. */
     int rc = read_number(ledger, "PRAGMA application_id", &ret_header->application_id, err);
@@ -56,6 +56,23 @@ int rky_ledger_header_read(struct rky_ledger *ledger, struct rky_ledger_header *
         rc = read_number(ledger, "PRAGMA user_version", &ret_header->user_version, err);
     if (rc == 0 && ret_header->application_id == 0)
         rc = read_number(ledger, "SELECT count(*) FROM sqlite_schema", &ret_header->objects, err);
+    return rc;
+}
+
+/* One snapshot of it: between two reads another process may create the state, and no marks with
+ * tables are somebody else's database. */
+int rky_ledger_header_read(struct rky_ledger *ledger, struct rky_ledger_header *ret_header,
+                           struct rky_error *err)
+{
+    if (sqlite3_get_autocommit(ledger->db) == 0)
+        return read_header(ledger, ret_header, err);
+    int rc = rky_ledger_exec(ledger, "BEGIN", "read the header", err);
+    if (rc == 0)
+        rc = read_header(ledger, ret_header, err);
+    if (rc == 0)
+        rc = rky_ledger_exec(ledger, "COMMIT", "read the header", err);
+    if (rc != 0)
+        rky_ledger_rollback(ledger);
     return rc;
 }
 

@@ -159,6 +159,39 @@ START_TEST(test_many_processes_create_one_state)
 }
 END_TEST
 
+/* Another process creates the state just after this one saw that the file has no mark. */
+static int create_meanwhile(unsigned event, void *context, void *statement, void *text)
+{
+    bool *created = context;
+    (void)event;
+    (void)statement;
+    if (!*created && strstr(text, "user_version") != NULL) {
+        *created = true;
+        create();
+    }
+    return 0;
+}
+
+START_TEST(test_state_that_is_created_while_its_header_is_read_is_not_taken_for_a_foreign_one)
+{
+    struct rky_ledger looking = {.path = path, .file = path};
+    struct rky_ledger_header header = {0};
+    bool created = false;
+    ck_assert_int_eq(sqlite3_open(path, &looking.db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(looking.db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_trace_v2(looking.db, SQLITE_TRACE_STMT, create_meanwhile, &created),
+                     SQLITE_OK);
+    assert_ok(rky_ledger_header_read(&looking, &header, assert_err_));
+    ck_assert(created);
+    ck_assert(rky_ledger_header_fresh(&header));
+    header = (struct rky_ledger_header){0};
+    assert_ok(rky_ledger_header_read(&looking, &header, assert_err_));
+    ck_assert_int_eq(header.user_version, RKY_LEDGER_SCHEMA_VERSION);
+    ck_assert_int_eq(sqlite3_close(looking.db), SQLITE_OK);
+}
+END_TEST
+
 /* --- readers --- */
 
 START_TEST(test_reader_sees_the_last_commit_while_a_writer_writes)
@@ -346,6 +379,8 @@ static Suite *suite(void)
     tcase_add_test(locks, test_lock_of_another_process_is_named_by_its_pid_and_ends_with_it);
     tcase_add_test(locks, test_creation_waits_for_the_lock_only_for_a_moment);
     tcase_add_test(locks, test_many_processes_create_one_state);
+    tcase_add_test(
+        locks, test_state_that_is_created_while_its_header_is_read_is_not_taken_for_a_foreign_one);
     tcase_add_test(locks, test_reader_sees_the_last_commit_while_a_writer_writes);
     tcase_add_test(locks, test_reading_transaction_is_one_snapshot_and_holds_nobody_up);
     tcase_add_test(locks, test_reader_cannot_write);
