@@ -214,7 +214,8 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
     }
 }
 
-/* Whether a commit was dropped because the group moved on: redelivery covers it. */
+/* Whether a commit was dropped because the group moved on. For a partition that left, redelivery
+ * covers it; one that stays has to be committed again. */
 static bool was_dropped(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
@@ -247,9 +248,9 @@ static void on_committed(rd_kafka_t *handle, rd_kafka_resp_err_t code,
     struct rky_kafka_consumer *consumer = ((struct rky_kafka_scope *)opaque)->consumer;
     (void)handle;
     code = settle_commit(consumer, code, list);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && !was_dropped(code) &&
-        consumer->callbacks.commit_failed != NULL)
-        consumer->callbacks.commit_failed(consumer->callbacks.context, rd_kafka_err2str(code));
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && consumer->callbacks.commit_failed != NULL)
+        consumer->callbacks.commit_failed(consumer->callbacks.context,
+                                          was_dropped(code) ? NULL : rd_kafka_err2str(code));
 }
 
 void rky_kafka_group_attach(rd_kafka_conf_t *conf)

@@ -50,7 +50,8 @@ struct rky_consumer_callbacks {
      * here for what is done; it must return quickly.
      */
     void (*revoked)(void *context, const struct rky_position *positions, size_t count, bool lost);
-    /** Outcome of a commit(): dropped commits (rebalance) are not errors and are not reported. */
+    /** A commit() did not arrive: commit again what is still owned, for nobody else will. @p
+     * message says why; NULL = a rebalance came in between, which is no error. */
     void (*commit_failed)(void *context, const char *message);
 };
 
@@ -110,7 +111,7 @@ struct rky_transport_ops {
     /** Continue a partition at @p offset: for messages that are to be delivered again here. */
     int (*consumer_seek)(struct rky_consumer *consumer, const char *topic, int partition,
                          int64_t offset, struct rky_error *err);
-    /** Start committing; failures other than a rebalance are told by commit_failed(). */
+    /** Start committing; what does not arrive is told by commit_failed(). */
     int (*commit)(struct rky_consumer *consumer, const struct rky_position *positions, size_t count,
                   struct rky_error *err);
     /** Commit and wait, at most timeout_ms. For revocation and shutdown. */

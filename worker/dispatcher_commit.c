@@ -3,8 +3,8 @@
  * Offsets out: what was settled, what to commit, what to pause, and rebalances.
  *
  * A commit names only partitions of the present assignment, because a broker would also take one
- * for a partition that somebody else has by now. Losing one is harmless: the next carries
- * everything, and a restart is answered from the ledgers.
+ * for a partition that somebody else has by now. One that does not arrive is made again at the next
+ * turn: no later job may ever come that would carry it.
  */
 #include "config.h"
 
@@ -180,8 +180,9 @@ void rky_dispatcher_commit(struct rky_dispatcher *dispatcher, int64_t wait_ms)
 void rky_dispatcher_commit_failed(void *context, const char *message)
 {
     struct rky_dispatcher *dispatcher = context;
-    rky_log_write(dispatcher->options.log, RKY_LOG_WARN, NULL,
-                  "offsets were not committed and will be again: %s", message);
+    rky_log_write(dispatcher->options.log, message != NULL ? RKY_LOG_WARN : RKY_LOG_DEBUG, NULL,
+                  "offsets were not committed and will be again: %s",
+                  message != NULL ? message : "the group was rebalancing");
     mark_committed(dispatcher, false);
 }
 

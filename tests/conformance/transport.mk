@@ -16,7 +16,7 @@ tests_conformance_test_transport_memory_LDADD = $(TEST_LIBS) $(TRANSPORT_LIBS)
 check_PROGRAMS += tests/conformance/test_transport_broker
 tests_conformance_test_transport_broker_SOURCES = tests/conformance/test_transport_broker.c \
 	$(TRANSPORT_SUITE) $(KAFKA_FIXTURE)
-tests_conformance_test_transport_broker_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_transport_broker_CPPFLAGS = $(TEST_CPPFLAGS) $(RDKAFKA_CFLAGS)
 tests_conformance_test_transport_broker_LDADD = $(TEST_LIBS) $(TRANSPORT_LIBS)
 
 # Includes a private header of transport/: one test makes librdkafka report a fatal error.

@@ -474,6 +474,22 @@ START_TEST(test_a_worker_that_ends_without_delivering_a_result_does_not_commit)
 }
 END_TEST
 
+START_TEST(test_a_commit_that_a_rebalance_dropped_is_made_again_without_a_further_job)
+{
+    struct rky_worker *worker = kit_start("w", 1, false, 0);
+    kit_block("acme");
+    kit_enqueue("acme", NULL);
+    kit_await_executions(1);
+    kit_await_commits(1); /* what the delivery changed */
+    kit_drop_commits(1);
+    kit_release("acme");
+    kit_await_commits(2);
+    rky_worker_stop(worker);
+    kit_join(worker);
+    ck_assert_int_eq(kit_lag(), 0);
+}
+END_TEST
+
 /* --- given back
  * ---------------------------------------------------------------------------------------- */
 
@@ -627,6 +643,7 @@ static Suite *suite(void)
     tcase_add_test(one, test_a_dead_letter_too_large_for_its_topic_is_cut);
     tcase_add_test(one, test_an_offset_waits_for_its_result);
     tcase_add_test(one, test_a_worker_that_ends_without_delivering_a_result_does_not_commit);
+    tcase_add_test(one, test_a_commit_that_a_rebalance_dropped_is_made_again_without_a_further_job);
     tcase_add_test(one, test_a_locked_namespace_is_tried_again_in_order_and_told_of_once);
     tcase_add_test(one, test_a_fenced_job_goes_back_and_raises_an_alarm_the_third_time);
     tcase_add_test(one, test_trouble_of_the_worker_stops_all_namespaces_and_burns_no_attempt);

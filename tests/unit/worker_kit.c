@@ -40,6 +40,9 @@ static struct {
     int running, most_running, most_same;
     char failing_topic[64];
     int failing_left, failing_code, failed;
+    struct rky_consumer_callbacks callbacks; /* of the consumer that was opened last */
+    int commits_to_drop, commits_dropped;
+    size_t commits;
     size_t polled;
     uint64_t fail_memory_nth;
     int64_t order;
@@ -101,10 +104,44 @@ static int publish(struct rky_transport *transport, const char *topic,
     return 0;
 }
 
+static int consumer_open(struct rky_transport *transport, const char *const *topics, size_t count,
+                         const struct rky_consumer_callbacks *callbacks,
+                         struct rky_consumer **ret_consumer, struct rky_error *err)
+{
+    lock();
+    kit.callbacks = *callbacks;
+    unlock();
+    return kit.real->consumer_open(transport, topics, count, callbacks, ret_consumer, err);
+}
+
+/* As with a real broker, that it did not arrive is told by a later poll. */
+static int commit(struct rky_consumer *consumer, const struct rky_position *positions, size_t count,
+                  struct rky_error *err)
+{
+    lock();
+    bool drop = kit.commits_to_drop > 0;
+    if (drop) {
+        kit.commits_to_drop--;
+        kit.commits_dropped++;
+    }
+    unlock();
+    int rc = drop ? 0 : kit.real->commit(consumer, positions, count, err);
+    lock();
+    kit.commits += !drop && rc == 0;
+    unlock();
+    return rc;
+}
+
 static int consumer_poll(struct rky_consumer *consumer, int64_t timeout_ms,
                          struct rky_inbound *ret_inbound, struct rky_error *err)
 {
     int rc = kit.real->consumer_poll(consumer, timeout_ms, ret_inbound, err);
+    lock();
+    int dropped = kit.commits_dropped;
+    kit.commits_dropped = 0;
+    unlock();
+    if (dropped > 0)
+        kit.callbacks.commit_failed(kit.callbacks.context, NULL);
     lock();
     kit.polled += rc == 1;
     if (rc == 1 && kit.fail_memory_nth != 0) {
@@ -347,7 +384,9 @@ void kit_open(int partitions)
     kit.real = kit.transport->ops;
     kit.ops = *kit.real;
     kit.ops.publish = publish;
+    kit.ops.consumer_open = consumer_open;
     kit.ops.consumer_poll = consumer_poll;
+    kit.ops.commit = commit;
     kit.ops.close = close_worker;
     kit.transport->ops = &kit.ops;
     const struct rky_config *config = make_config("setup", 1);
@@ -467,6 +506,22 @@ int kit_failed_publishes(void)
     int count = kit.failed;
     unlock();
     return count;
+}
+
+void kit_drop_commits(int count)
+{
+    lock();
+    kit.commits_to_drop = count;
+    unlock();
+}
+
+void kit_await_commits(size_t count)
+{
+    const struct timespec until = wait_limit();
+    lock();
+    while (kit.commits < count)
+        wait_change(&until);
+    unlock();
 }
 
 void kit_fail_memory_after_poll(uint64_t nth)

@@ -77,6 +77,10 @@ int kit_most_at_once(bool same_namespace);
 void kit_fail_publishes(const char *topic, int count, int code);
 /** @brief Publishes to a topic that failed so far. */
 int kit_failed_publishes(void);
+/** @brief The next so many commits in the background are dropped, as a rebalance would. */
+void kit_drop_commits(int count);
+/** @brief Wait until so many commits in the background arrived. */
+void kit_await_commits(size_t count);
 /** @brief The nth allocation after the next message was polled fails. */
 void kit_fail_memory_after_poll(uint64_t nth);
 /** @brief Messages that consumers were given so far. */
