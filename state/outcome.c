@@ -148,7 +148,7 @@ void rky_transfer_report_take(struct rky_transfer_report *report,
     if (breaker != NULL)
         report->breaker = rky_breaker_state(breaker);
     if (report->kind == RKY_TRANSFER_UPLOAD) {
-        report->recovered = transfer->recovered;
+        report->recovered = report->recovered || transfer->recovered;
         report->commit_unknown = transfer->unknown;
     }
 }
