@@ -22,4 +22,4 @@ cli_rocky_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS)
 cli_rocky_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 cli_rocky_LDADD = worker/librkyworker.la engine/librkyengine.la state/librkystate.la \
 	transport/librkytransport.la $(RDKAFKA_LIBS) $(SQLITE_LIBS) $(HIREDIS_LIBS) $(ZSTD_LIBS) \
-	schemas/librkyschemas.la common/librkycommon.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(PTHREAD_LIBS) -lstdc++ -lm
+	schemas/librkyschemas.la common/librkycommon.la $(JANSSON_LIBS) $(OPENSSL_LIBS) $(PTHREAD_LIBS) $(LIBSTDCXX) -lm

@@ -146,10 +146,7 @@ struct rky_pipeline_config {
     bool fail_fast;
     int64_t error_rate_abort_pct, table_retries, lock_timeout_seconds;
     int line;
-    /** SHA-256 over what of the configuration decides a plan of this pipeline: itself and its
-     *  adapters; not state, queue or worker. Secrets enter as they are, only the digest leaves. Key
-     *  order and formatting of the file do not matter. */
-    char digest[RKY_SHA256_HEX];
+    struct rky_pipeline_digest *digest; /**< see rky_pipeline_digest() */
 };
 
 struct rky_state_config {
@@ -253,6 +250,13 @@ void rky_config_free(struct rky_config *config);
 RKY_MUST_CHECK int rky_config_pipeline(const struct rky_config *config, const char *name,
                                        const struct rky_pipeline_config **ret_pipeline,
                                        struct rky_error *err);
+
+/** @brief SHA-256, in hex, over what of the configuration decides a plan of this pipeline: itself
+ *         and its adapters; not state, queue or worker. Secrets enter as they are, only the digest
+ *         leaves. Key order and formatting of the file do not matter. Made when first asked for:
+ *         most commands never ask, and starting the digests takes longer than they do.
+ *  @return borrowed from the configuration; NULL when memory is out. Any thread. */
+const char *rky_pipeline_digest(const struct rky_pipeline_config *pipeline);
 
 /** What kind of value a key takes. */
 enum rky_key_type {

@@ -5,12 +5,16 @@
  *
  * Each value is written with its path and length, so no two configurations give the same text.
  * Lists of named tables are ordered by name; the order of arrays stays, because columns have one.
+ *
+ * A configuration is read by many threads and never changed, but for this one value, which has a
+ * lock of its own.
  */
 #include <config.h>
 
 #include "common/config_internal.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,19 +165,51 @@ static void add_struct(struct rky_strbuf *text, enum rky_key_owner owner, const 
     rky_strbuf_addc(text, '}');
 }
 
-int rky_pipeline_digest(struct rky_pipeline_config *pipeline, struct rky_error *err)
+/* --- made once ------------------------------------------------------------------------------ */
+
+struct rky_pipeline_digest {
+    pthread_mutex_t mutex;
+    bool made;
+    char hex[RKY_SHA256_HEX];
+};
+
+struct rky_pipeline_digest *rky_pipeline_digest_new(void)
+{
+    struct rky_pipeline_digest *digest = rky_calloc(1, sizeof(*digest));
+    if (digest != NULL)
+        (void)pthread_mutex_init(&digest->mutex, NULL);
+    return digest;
+}
+
+void rky_pipeline_digest_free(struct rky_pipeline_digest *digest)
+{
+    if (digest == NULL)
+        return;
+    (void)pthread_mutex_destroy(&digest->mutex);
+    rky_free(digest);
+}
+
+static bool make(const struct rky_pipeline_config *pipeline, char ret_hex[RKY_SHA256_HEX])
 {
     struct rky_strbuf text = {0};
-    int rc = RKY_OK;
-
     add_text(&text, pipeline->name);
     add_struct(&text, RKY_IN_PIPELINE, pipeline);
     add_struct(&text, RKY_IN_ADAPTER, pipeline->source_adapter);
     add_struct(&text, RKY_IN_ADAPTER, pipeline->target_adapter);
-    if (text.failed)
-        rc = rky_fail_nomem(err);
-    else
-        rky_sha256_hex(text.data, text.length, pipeline->digest);
+    bool complete = !text.failed;
+    if (complete)
+        rky_sha256_hex(text.data, text.length, ret_hex);
     rky_strbuf_done(&text);
-    return rc;
+    return complete;
+}
+
+const char *rky_pipeline_digest(const struct rky_pipeline_config *pipeline)
+{
+    struct rky_pipeline_digest *digest = pipeline->digest;
+    (void)pthread_mutex_lock(&digest->mutex);
+    if (!digest->made)
+        digest->made = make(pipeline, digest->hex);
+    bool made = digest->made;
+    (void)pthread_mutex_unlock(&digest->mutex);
+    return made ? digest->hex : NULL;
 }

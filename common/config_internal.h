@@ -134,7 +134,8 @@ RKY_MUST_CHECK int rky_walk_kafka(struct rky_walk *walk, const struct rky_place 
 RKY_MUST_CHECK int rky_rules_check(struct rky_walk *walk);
 RKY_MUST_CHECK int rky_rules_pipeline(struct rky_walk *walk, struct rky_pipeline_config *pipeline);
 
-/** @brief Fill `pipeline->digest`. Once, when everything else of the pipeline stands. */
-RKY_MUST_CHECK int rky_pipeline_digest(struct rky_pipeline_config *pipeline, struct rky_error *err);
+/** @brief The place for a pipeline's digest, still empty. NULL when memory is out. */
+struct rky_pipeline_digest *rky_pipeline_digest_new(void);
+void rky_pipeline_digest_free(struct rky_pipeline_digest *digest);
 
 #endif

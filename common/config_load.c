@@ -22,6 +22,8 @@ void rky_config_free(struct rky_config *config)
 {
     if (config == NULL)
         return;
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        rky_pipeline_digest_free(config->pipelines[i].digest);
     rky_slot_release(RKY_IN_CONFIG, config);
     rky_strings_done(&config->secrets);
     rky_free(config->path);
@@ -174,8 +176,11 @@ int rky_config_parse(const char *text, size_t length, const char *path, const ch
         rky_problems_sort(problems);
         if (problems->error_count > 0)
             rc = fail_with_problems(problems, err);
-        for (size_t i = 0; rc == RKY_OK && i < config->pipeline_count; i++)
-            rc = rky_pipeline_digest(&config->pipelines[i], err);
+        for (size_t i = 0; rc == RKY_OK && i < config->pipeline_count; i++) {
+            config->pipelines[i].digest = rky_pipeline_digest_new();
+            if (config->pipelines[i].digest == NULL)
+                rc = rky_fail_nomem(err);
+        }
     } else {
         (void)rky_fail(err, rc, "out of memory while reading '%s'", path);
     }

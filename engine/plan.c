@@ -241,12 +241,15 @@ static int put_tables(struct rky_run *run, struct payload *payload, struct rky_e
 static int write_payload(struct rky_run *run, struct payload *payload, struct rky_error *err)
 {
     struct rky_strbuf *text = &payload->piece;
+    const char *config_sha256 = rky_pipeline_digest(run->env.pipeline);
     char *last_run = NULL;
+    if (config_sha256 == NULL)
+        return rky_fail_nomem(err);
     const char *plan_id = run->job->type == RKY_JOB_APPLY ? run->job->plan_id : "";
     int rc = rky_ledger_last_run(run->env.ledger, run->env.pipeline->name, plan_id, &last_run, err);
     if (rc != RKY_OK)
         return rc;
-    add_pair(text, "{", "config_sha256", run->env.pipeline->digest);
+    add_pair(text, "{", "config_sha256", config_sha256);
     rc = add_filter(text, &run->filter, err);
     rky_strbuf_addf(text, ",\"format\":%d,\"full_refresh\":%s", PLAN_FORMAT,
                     run->full_refresh ? "true" : "false");
@@ -352,8 +355,8 @@ static json_t *display_json(struct rky_run *run, struct rky_error *err)
         "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:o, s:o, s:o}", "version", 1,
         "command", "plan", "plan_id", run->plan_id, "namespace", run->job->namespace_, "pipeline",
         run->env.pipeline->name, "created_at", created, "expires_at", expires, "base_generation",
-        (json_int_t)run->meta.generation, "config_sha256", run->env.pipeline->digest, "statements",
-        statements, "tables", tables, "warnings",
+        (json_int_t)run->meta.generation, "config_sha256", rky_pipeline_digest(run->env.pipeline),
+        "statements", statements, "tables", tables, "warnings",
         run->warnings != NULL ? json_incref(run->warnings) : json_array(), "excluded", excluded);
 }
 

@@ -33,6 +33,17 @@ AS_IF([test "x$rky_sanitizers" = xno && test "x$rky_coverage" = xno], [
   AX_APPEND_COMPILE_FLAGS([-fstack-protector-strong -fPIE], [HARDEN_CFLAGS], [-Werror])
   AX_APPEND_LINK_FLAGS([-Wl,-z,relro -Wl,-z,now -pie], [HARDEN_LDFLAGS])
 ])
+# The TOML parser is all the C++ there is; its library is linked in where there is an archive of it,
+# because loading the shared one costs every start a millisecond.
+LIBSTDCXX=-lstdc++
+AS_IF([test "x$rky_sanitizers" = xno && test "x$rky_coverage" = xno], [
+  AC_MSG_CHECKING([for a static libstdc++])
+  rky_archive=`$CXX -print-file-name=libstdc++.a 2>/dev/null`
+  AS_CASE([$rky_archive],
+    [/*], [LIBSTDCXX="$rky_archive"
+           AC_MSG_RESULT([$rky_archive])],
+    [AC_MSG_RESULT([no])])
+])
 COVERAGE_FLAGS=
 AS_IF([test "x$rky_coverage" = xyes], [COVERAGE_FLAGS="-O0 --coverage"])
 AC_SUBST([WARN_CFLAGS])
@@ -41,6 +52,7 @@ AC_SUBST([SAN_FLAGS])
 AC_SUBST([HARDEN_CFLAGS])
 AC_SUBST([HARDEN_LDFLAGS])
 AC_SUBST([COVERAGE_FLAGS])
+AC_SUBST([LIBSTDCXX])
 ])
 
 AC_DEFUN([RKY_ARG_FAULT_INJECTION], [

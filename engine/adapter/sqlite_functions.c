@@ -275,13 +275,15 @@ static void survey_final(sqlite3_context *context)
 
 /* --- digests ---------------------------------------------------------------------------------- */
 
-int rky_sqlite_digest_init(struct rky_sqlite_digest *digest, struct rky_error *err)
+/* At the first row: sessions that only read metadata spare OpenSSL's start-up, which takes longer
+ * than they do. */
+static bool is_ready(struct rky_sqlite_digest *digest)
 {
-    digest->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
-    digest->context = EVP_MD_CTX_new();
-    if (digest->algorithm == NULL || digest->context == NULL)
-        return rky_fail(err, RKY_ERR_UNSUPPORTED, "OpenSSL offers no SHA-256");
-    return RKY_OK;
+    if (digest->algorithm == NULL)
+        digest->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (digest->context == NULL)
+        digest->context = EVP_MD_CTX_new();
+    return digest->algorithm != NULL && digest->context != NULL;
 }
 
 void rky_sqlite_digest_done(struct rky_sqlite_digest *digest)
@@ -343,7 +345,7 @@ static void add_column(struct rky_strbuf *row, sqlite3_stmt *statement, int colu
 static bool finish(struct rky_sqlite_digest *digest, unsigned char ret_digest[32])
 {
     unsigned int length = 32;
-    return !digest->row.failed &&
+    return !digest->row.failed && is_ready(digest) &&
            EVP_DigestInit_ex2(digest->context, digest->algorithm, NULL) == 1 &&
            EVP_DigestUpdate(digest->context, digest->row.data, digest->row.length) == 1 &&
            EVP_DigestFinal_ex(digest->context, ret_digest, &length) == 1;

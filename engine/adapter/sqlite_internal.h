@@ -123,7 +123,7 @@ struct rky_sqlite_digest {
     EVP_MD_CTX *context;
     struct rky_strbuf row;
 };
-RKY_MUST_CHECK int rky_sqlite_digest_init(struct rky_sqlite_digest *digest, struct rky_error *err);
+/** @brief Release; a zeroed one is ready for use. */
 void rky_sqlite_digest_done(struct rky_sqlite_digest *digest);
 /** @brief Digest of the current row of a statement, type-exact. */
 RKY_MUST_CHECK int rky_sqlite_digest_row(struct rky_sqlite_digest *digest, sqlite3_stmt *statement,

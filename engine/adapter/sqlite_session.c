@@ -184,9 +184,7 @@ int rky_sqlite_session_open(const struct rky_adapter *target, const char *catalo
     session->log = options->log;
     session->lock_timeout_ms = options->lock_timeout_ms;
     (void)pthread_mutex_init(&session->db_lock, NULL);
-    int rc = rky_sqlite_digest_init(&session->digest, err);
-    if (rc == RKY_OK)
-        rc = rky_sqlite_file(target, catalog, schema, &session->file, err);
+    int rc = rky_sqlite_file(target, catalog, schema, &session->file, err);
     if (rc == RKY_OK)
         rc = find_file(session, options->create, err);
     if (rc == RKY_OK)

@@ -366,7 +366,7 @@ END_TEST
 static void digest_of(const char *text, char ret_hex[RKY_SHA256_HEX])
 {
     struct rky_config *config = config_of(text);
-    (void)snprintf(ret_hex, RKY_SHA256_HEX, "%s", config->pipelines[0].digest);
+    (void)snprintf(ret_hex, RKY_SHA256_HEX, "%s", rky_pipeline_digest(config->pipelines));
     rky_config_free(config);
 }
 
