@@ -27,3 +27,8 @@ tests_conformance_test_lease_valkey_SOURCES = tests/conformance/test_lease_valke
 	$(LEASE_SUITE) $(VALKEY_KIT)
 tests_conformance_test_lease_valkey_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_conformance_test_lease_valkey_LDADD = $(TEST_LIBS) $(STATE_LIBS)
+
+check_PROGRAMS += tests/conformance/test_valkey_client
+tests_conformance_test_valkey_client_SOURCES = tests/conformance/test_valkey_client.c $(VALKEY_KIT)
+tests_conformance_test_valkey_client_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_conformance_test_valkey_client_LDADD = $(TEST_LIBS) $(STATE_LIBS)
