@@ -170,9 +170,9 @@ END_TEST
 
 START_TEST(test_damaged_ancestors_are_no_ancestors)
 {
-    static const char *const WRONG[] = {"x", " ", "00000000-0000-4000-8000-000000000000 ",
-                                        "00000000-0000-4000-8000-000000000000,"
-                                        "00000000-0000-4000-8000-000000000000"};
+    static const char TWO[] =
+        "00000000-0000-4000-8000-000000000000,00000000-0000-4000-8000-000000000000";
+    static const char *const WRONG[] = {"x", " ", "00000000-0000-4000-8000-000000000000 ", TWO};
     for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
         char sql[256];
         struct rky_error err = {0};
