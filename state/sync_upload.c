@@ -100,7 +100,6 @@ static void note_committed(struct commit *commit, const char *etag)
     sync->base = base;
     rky_workspace_set_base(sync->options.workspace, &base);
     sync->confirmed = true;
-    commit->report->recovered = commit->transfer.recovered;
     commit->done = true;
 }
 
@@ -258,13 +257,6 @@ static int commit_rounds(struct commit *commit, struct rky_error *err)
                     sync->name.namespace_, ROUNDS);
 }
 
-/* Whether the last put may still land although we gave up on it. */
-static bool is_unknown(const struct rky_transfer *transfer, int code)
-{
-    return code == RKY_ERR_TIMEOUT || code == RKY_ERR_CONNECTION || code == RKY_ERR_UNAVAILABLE ||
-           transfer->end == RKY_GUARD_TIMEOUT;
-}
-
 static int end_failed(struct commit *commit, int code, const struct rky_error *fault,
                       struct rky_error *err)
 {
@@ -274,7 +266,6 @@ static int end_failed(struct commit *commit, int code, const struct rky_error *f
         error_class = "fenced";
     else if (error_class == NULL)
         error_class = commit->transfer.attempt.error_class;
-    commit->report->commit_unknown = is_unknown(&commit->transfer, code);
     enum rky_transfer_sequel sequel =
         rky_sync_failed(sync, commit->report, &commit->transfer, error_class, fault);
     sync->base.known = false;
