@@ -15,6 +15,8 @@
 
 /* About what one table takes in a result: beyond RKY_RESULT_MAX the full one is not even made. */
 enum { MATERIALIZATION_SIZE = 640 };
+/* Runs without tables sweep the ledger once in so many; far fewer than one sweep may delete. */
+enum { SWEEP_EVERY = 16 };
 
 /* --- what the target says about tables that an earlier attempt finished
  * ------------------------------- */
@@ -234,7 +236,8 @@ static int write_all(struct rky_run *run, const json_t *result, const struct rky
         rc = record_plan(run, err);
     if (rc == RKY_OK && is_plan_used_up(run))
         rc = rky_ledger_plan_applied(ledger, run->job->plan_id, run->run_id, now_us, err);
-    if (rc == RKY_OK)
+    /* A run without tables adds a job and a run: it need not look each time what is due. */
+    if (rc == RKY_OK && (run->work_count > 0 || run->meta.generation % SWEEP_EVERY == 0))
         rc = rky_ledger_sweep(ledger, &retention, now_us, err);
     if (rc == RKY_OK)
         rc = rky_ledger_bump(ledger, &generation, err);

@@ -45,7 +45,8 @@ static const struct setting defaults[] = {
     {ALL, "socket.connection.setup.timeout.ms", "10000"},
     {ALL, "reconnect.backoff.max.ms", "2000"},
     {ALL, "topic.metadata.refresh.interval.ms", "60000"},
-    {PUBLISHER, "linger.ms", "1"},
+    /* Each partition's batch is a request of its own, so this is what they cost the broker. */
+    {PUBLISHER, "linger.ms", "5"},
     {PUBLISHER, "compression.codec", "lz4"},
     {PUBLISHER, "delivery.timeout.ms", "120000"},
     {PUBLISHER, "queue.buffering.max.messages", "20000"},
