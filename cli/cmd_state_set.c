@@ -200,8 +200,7 @@ static int change(struct rky_state_session *state, struct setting *setting, stru
     if (rc == 0) {
         rc = rky_state_commit(state, &callbacks, err);
         if (rc != 0)
-            rky_error_hint(err, "the target's row is written, and the next run follows it; only "
-                                "the audit entry is missing");
+            rky_target_mark_unconfirmed(err);
     }
     rky_target_claim_done(&claim);
     return rc;

@@ -94,6 +94,37 @@ static int write_and_read(struct rky_leg_probe *probe, const char *body,
     return rc;
 }
 
+/* Only versions are listed, so a run does without; what is wrong is told all the same. */
+static void find_in_list(struct rky_leg_probe *probe)
+{
+    struct rky_clock *clock = probe->doctor->cli->clock;
+    struct rky_remote_list list = {0};
+    struct rky_transfer transfer = rky_leg_transfer(probe);
+    struct rky_error err = {0};
+    bool found = false;
+    int64_t begun = clock->mono_ms(clock);
+    int rc =
+        probe->leg.remote->ops->list(probe->leg.remote, RKY_REMOTE_PROBE,
+                                     rky_doctor_namespace(probe->doctor), &transfer, &list, &err);
+    time_it(probe, "list", begun);
+    for (size_t i = 0; i < list.count; i++)
+        found = found || strcmp(list.items[i].suffix, probe->suffix) == 0;
+    rky_remote_list_done(&list);
+    if (rc == 0 && found)
+        return;
+    if (rc == 0) {
+        rky_check_find(&probe->findings, RKY_HEALTH_WARNING,
+                       "'rocky state versions' may miss what was kept last",
+                       "leg '%s' does not list what was just written", probe->leg.leg->name);
+        return;
+    }
+    rky_error_wrap(&err,
+                   "leg '%s' cannot list, as 'rocky state versions' and the pruning of old "
+                   "versions do",
+                   probe->leg.leg->name);
+    rky_check_fault(&probe->findings, RKY_HEALTH_WARNING, &err);
+}
+
 /* A write that should have been refused. */
 static void demand_refusal(struct rky_leg_probe *probe, const char *what, int rc,
                            struct rky_error *err)
@@ -155,9 +186,11 @@ void rky_leg_probe_run(struct rky_leg_probe *probe)
     for (size_t i = 0; i + 1 < sizeof(body); i++)
         body[i] = (char)('!' + (int)(rky_random_unit() * ('~' - '!')));
     body[sizeof(body) - 1] = '\0';
-    if (write_and_read(probe, body, etag) == 0 && config->cas) {
-        check_conditions(probe, etag);
-        if (probe->findings.status != RKY_HEALTH_CRITICAL)
+    if (write_and_read(probe, body, etag) == 0) {
+        find_in_list(probe);
+        if (config->cas)
+            check_conditions(probe, etag);
+        if (config->cas && probe->findings.status != RKY_HEALTH_CRITICAL)
             rky_leg_race(probe);
     }
     tidy(probe);

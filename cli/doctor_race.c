@@ -99,8 +99,8 @@ static int judge(struct race *race, const struct writer *writers, const char *wh
         rky_check_find(
             &probe->findings, RKY_HEALTH_CRITICAL,
             "two workers would overwrite each other's state: use a server whose "
-            "conditional writes are atomic (Amazon S3, MinIO, versitygw with a POSIX "
-            "backend); S3Proxy, rclone and s3s-fs are known not to be",
+            "conditional writes are atomic (Amazon S3, MinIO, versitygw from 1.8 on); "
+            "those of S3Proxy, rclone, s3s-fs and older versitygw are known not to be",
             "conditional writes of leg '%s' are not atomic: %lld of %d writers that raced "
             "to %s one object were told that they won",
             probe->leg.leg->name, (long long)winners, WRITERS, what);

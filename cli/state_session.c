@@ -73,6 +73,17 @@ static int open_sync(struct rky_state_session *session, bool read_only, struct r
 }
 
 /* "Start fresh when the download fails" is for runs, which find their place in the target. */
+static bool durable_failed(const struct rky_state_session *session,
+                           const struct rky_transfer_report *report)
+{
+    const struct rky_leg *main_leg = rky_store_main_leg(session->store);
+    for (size_t i = 0; report != NULL && main_leg != NULL && i < report->leg_count; i++) {
+        if (strcmp(report->legs[i].leg, main_leg->name) == 0 && report->legs[i].failed)
+            return true;
+    }
+    return false;
+}
+
 static int demand_download(const struct rky_state_session *session, bool *ret_absent,
                            struct rky_error *err)
 {
@@ -134,6 +145,16 @@ int rky_state_open_write(const struct rky_cli *cli, struct rky_state_session *re
         rc = open_sync(ret_session, false, err);
     if (rc == 0)
         rc = demand_download(ret_session, &absent, err);
+    /* A cached copy is enough to look at. Where it could not be confirmed nothing can be written,
+     * and it is better to know that before the target is changed. */
+    if (rc == 0 &&
+        durable_failed(ret_session, rky_sync_report(ret_session->sync, RKY_TRANSFER_DOWNLOAD))) {
+        rc = rky_fail(err, RKY_ERR_UNAVAILABLE,
+                      "the state of namespace '%s' is in the cache, but its durable store does not "
+                      "answer: nothing was changed",
+                      cli->namespace_);
+        rky_error_hint(err, "'rocky doctor --check state_rw' says what the backend lacks");
+    }
     return rc;
 }
 

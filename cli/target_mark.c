@@ -125,3 +125,11 @@ int rky_target_mark_record(const struct rky_cli *cli, struct rky_ledger *ledger,
         rky_ledger_rollback(ledger);
     return rc;
 }
+
+void rky_target_mark_unconfirmed(struct rky_error *err)
+{
+    err->hint[0] = '\0';
+    rky_error_hint(err,
+                   "the target's row is written, and the next run follows it; the state and its "
+                   "audit trail do not have it: run the command again when the backend answers");
+}

@@ -46,4 +46,7 @@ RKY_MUST_CHECK int rky_target_mark_record(const struct rky_cli *cli, struct rky_
                                           const struct rky_mark_record *record,
                                           struct rky_error *err);
 
+/** @brief Say of a commit that failed what the target has nevertheless, whatever hint there was. */
+void rky_target_mark_unconfirmed(struct rky_error *err);
+
 #endif

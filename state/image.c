@@ -106,6 +106,15 @@ static int serialize_by_file(struct rky_ledger *ledger, unsigned char **ret_raw,
     return rc;
 }
 
+/* The state of backend `local` has a write-ahead log, and its header says so. The image has every
+ * committed page in it and needs none: without this it would be refused where it arrives. */
+static void forget_journal(unsigned char *raw, size_t length)
+{
+    enum { WRITE_VERSION_AT = 18, READ_VERSION_AT = 19, ROLLBACK = 1 };
+    if (length > READ_VERSION_AT)
+        raw[WRITE_VERSION_AT] = raw[READ_VERSION_AT] = ROLLBACK;
+}
+
 int rky_ledger_serialize(struct rky_ledger *ledger, unsigned char **ret_raw, size_t *ret_length,
                          struct rky_error *err)
 {
@@ -117,8 +126,11 @@ int rky_ledger_serialize(struct rky_ledger *ledger, unsigned char **ret_raw, siz
     int rc = page_bytes(ledger, &bytes, err);
     if (rc != 0)
         return rc;
-    return bytes <= IN_MEMORY_MAX_BYTES ? serialize_in_memory(ledger, ret_raw, ret_length, err)
-                                        : serialize_by_file(ledger, ret_raw, ret_length, err);
+    rc = bytes <= IN_MEMORY_MAX_BYTES ? serialize_in_memory(ledger, ret_raw, ret_length, err)
+                                      : serialize_by_file(ledger, ret_raw, ret_length, err);
+    if (rc == 0)
+        forget_journal(*ret_raw, *ret_length);
+    return rc;
 }
 
 /* --- into a file ------------------------------------------------------------------------------ */
