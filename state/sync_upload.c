@@ -32,19 +32,8 @@ struct commit {
 /* --- one round
  * ------------------------------------------------------------------------------------ */
 
-/* The envelope's own view of its ancestry begins with what the remote holds: that is its parent. */
 static void compose_head(struct rky_sync *sync, struct rky_snapshot_head *head)
 {
-    struct rky_snapshot_head plain = *head;
-    if (sync->base.exists) {
-        head->ancestor_count = 0;
-        memcpy(head->ancestors[head->ancestor_count++], sync->base.write_id, RKY_UUID_TEXT);
-        for (size_t i = 0; i < plain.ancestor_count && head->ancestor_count < RKY_ANCESTORS_MAX;
-             i++) {
-            if (strcmp(plain.ancestors[i], sync->base.write_id) != 0)
-                memcpy(head->ancestors[head->ancestor_count++], plain.ancestors[i], RKY_UUID_TEXT);
-        }
-    }
     head->created_at_us = sync->options.clock->wall_us(sync->options.clock);
     (void)snprintf(head->worker_id, sizeof(head->worker_id), "%s", sync->options.worker_id);
     (void)snprintf(head->version, sizeof(head->version), "%s", PACKAGE_VERSION);
@@ -53,6 +42,15 @@ static void compose_head(struct rky_sync *sync, struct rky_snapshot_head *head)
                    sync->options.run_id != NULL ? sync->options.run_id : "");
     (void)snprintf(head->job_id, sizeof(head->job_id), "%s",
                    sync->options.job_id != NULL ? sync->options.job_id : "");
+}
+
+/* Whether the content is the very next version of what the remote holds, in its own words too: the
+ * reader compares the envelope with what is inside. */
+static bool follows(const struct rky_snapshot_head *head, const struct rky_base *base)
+{
+    return head->generation == base->generation + 1 &&
+           (!base->exists ||
+            (head->ancestor_count > 0 && strcmp(head->ancestors[0], base->write_id) == 0));
 }
 
 static int wrap(struct rky_sync *sync, const struct rky_sync_callbacks *callbacks,
@@ -65,8 +63,9 @@ static int wrap(struct rky_sync *sync, const struct rky_sync_callbacks *callback
     rky_free(sync->sent);
     sync->sent = NULL;
     int rc = rky_ledger_head(ledger, &head, err);
-    if (rc == 0 && head.generation != sync->base.generation + 1) {
-        /* A copy that was ahead for more than one write, or of a store that was read only now. */
+    if (rc == 0 && !follows(&head, &sync->base)) {
+        /* A copy that was ahead for more than one write, that was merged, or whose store was read
+         * only now. */
         struct rky_snapshot_head base = {.generation = sync->base.generation};
         if (sync->base.exists)
             memcpy(base.write_id, sync->base.write_id, sizeof(base.write_id));
