@@ -49,6 +49,7 @@ include tests/lint/local.mk
 include tests/kit/local.mk
 include tests/cli/local.mk
 include tests/integration/local.mk
+include tests/integration/remote.mk
 include tests/fault/local.mk
 include tests/docs/local.mk
 include tests/bench/local.mk
