@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,12 @@ static json_t *read_messages(void)
     return messages;
 }
 
+/* The client copies; it only does not say so. */
+static void *bytes(const char *text)
+{
+    return (void *)(uintptr_t)text;
+}
+
 static void send_message(rd_kafka_t *producer, const char *topic, json_t *message)
 {
     const char *key = json_string_value(json_object_get(message, "key"));
@@ -99,12 +106,16 @@ static void send_message(rd_kafka_t *producer, const char *topic, json_t *messag
         die("a message is incomplete", "it has no key or no value");
     json_object_foreach(json_object_get(message, "headers"), name, text)(void)
         rd_kafka_header_add(headers, name, -1, json_string_value(text), -1);
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        die("not published", rd_kafka_err2str(code));
+    const rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = bytes(key), .size = strlen(key)}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {.ptr = bytes(value), .size = strlen(value)}},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    rd_kafka_error_t *error = rd_kafka_produceva(producer, parts, sizeof(parts) / sizeof(parts[0]));
+    if (error != NULL)
+        die("not published", rd_kafka_error_string(error));
 }
 
 static void add_ns(struct timespec *at, long ns)
