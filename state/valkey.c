@@ -239,31 +239,11 @@ struct refusal {
     char text[RKY_VALKEY_ERROR_MAX];
 };
 
-static bool note_refusal(const struct rky_valkey_reader *reader, struct refusal *ret_refusal)
-{
-    if (reader->has_error)
-        (void)snprintf(ret_refusal->text, sizeof(ret_refusal->text), "%s",
-                       reader->error[0] != '\0' ? reader->error : "ERR");
-    return reader->has_error;
-}
-
 static bool is_word(const struct refusal *refusal, const char *word)
 {
     size_t length = strlen(word);
     return strncmp(refusal->text, word, length) == 0 &&
            (refusal->text[length] == ' ' || refusal->text[length] == '\0');
-}
-
-/* A server that is full says so and closes, maybe before it has read what was sent. */
-static bool read_farewell(struct rky_valkey_connection *connection, struct refusal *ret_refusal)
-{
-    struct rky_deadline soon = rky_deadline_in(rky_clock_real(), 20);
-    struct rky_valkey_reply reply = {0};
-    struct rky_attempt attempt = {0};
-    if (rky_valkey_connection_receive(connection, soon, &reply, &attempt, NULL) != 0)
-        return false;
-    rky_valkey_reply_done(&reply);
-    return note_refusal(&connection->reader, ret_refusal);
 }
 
 static int exchange(struct rky_valkey *valkey, const char *bytes, size_t length,
@@ -273,27 +253,21 @@ static int exchange(struct rky_valkey *valkey, const char *bytes, size_t length,
 {
     struct rky_valkey_connection *connection = NULL;
     struct rky_valkey_reply reply = {0};
-    struct rky_error cause = {0};
-    struct rky_attempt attempt = {0};
     int rc = take_connection(valkey, deadline, &connection, ret_attempt, err);
     if (rc != 0)
         return rc;
-    rc = rky_valkey_connection_send(connection, bytes, length, deadline, &attempt, &cause);
-    if (rc != 0 && read_farewell(connection, ret_refusal)) {
-        rky_valkey_connection_close(connection);
-        return 0;
-    }
+    rc = rky_valkey_connection_send(connection, bytes, length, deadline, ret_attempt, err);
     if (rc == 0)
-        rc = rky_valkey_connection_receive(connection, deadline, &reply, &attempt, &cause);
+        rc = rky_valkey_connection_receive(connection, deadline, &reply, ret_attempt, err);
     if (rc != 0) {
         rky_valkey_connection_close(connection);
-        *ret_attempt = attempt;
-        if (err != NULL && err->code == RKY_OK)
-            *err = cause;
         return rc;
     }
-    if (note_refusal(&connection->reader, ret_refusal))
+    if (connection->reader.has_error) {
+        (void)snprintf(ret_refusal->text, sizeof(ret_refusal->text), "%s",
+                       connection->reader.error[0] != '\0' ? connection->reader.error : "ERR");
         rky_valkey_reply_done(&reply);
+    }
     give_connection(valkey, connection);
     *ret_reply = reply;
     return 0;

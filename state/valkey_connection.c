@@ -14,14 +14,7 @@
 
 #include "common/mem.h"
 
-enum { READ_SIZE = 65536, HELLO_MAX = 3 };
-
-int rky_valkey_connection_send(struct rky_valkey_connection *connection, const char *bytes,
-                               size_t length, struct rky_deadline deadline,
-                               struct rky_attempt *ret_attempt, struct rky_error *err)
-{
-    return rky_valkey_stream_write(&connection->stream, bytes, length, deadline, ret_attempt, err);
-}
+enum { READ_SIZE = 65536, HELLO_MAX = 3, FAREWELL_MS = 20 };
 
 /* The reader's verdict, as a fault of this server. */
 static int bad_reply(const struct rky_valkey_connection *connection, const struct rky_error *cause,
@@ -56,6 +49,44 @@ int rky_valkey_connection_receive(struct rky_valkey_connection *connection,
         if (rky_valkey_reader_feed(&connection->reader, buffer, count, &cause) != 0)
             return bad_reply(connection, &cause, ret_attempt, err);
     }
+}
+
+/* A server that closes while we write has often said why before: that it is full, or that it wants
+ * a certificate. @p cause is what writing failed with. */
+static int hear_farewell(struct rky_valkey_connection *connection, int rc,
+                         const struct rky_attempt *attempt, const struct rky_error *cause,
+                         struct rky_attempt *ret_attempt, struct rky_error *err)
+{
+    struct rky_deadline soon = rky_deadline_in(rky_clock_real(), FAREWELL_MS);
+    struct rky_valkey_reply reply = {0};
+    struct rky_attempt said = {0};
+    struct rky_error reason = {0};
+    int heard = rky_valkey_connection_receive(connection, soon, &reply, &said, &reason);
+    if (heard == 0)
+        rky_valkey_reply_done(&reply);
+    if (heard == 0 && connection->reader.has_error) {
+        enum rky_err code = rky_valkey_classify(connection->reader.error, &said);
+        return rky_valkey_fail(err, ret_attempt, code, &said,
+                               "valkey '%s': the server closed the connection: %s",
+                               connection->stream.url->uri, said.error_class);
+    }
+    /* Only what no retry mends is worth more than the fault itself. */
+    bool better = heard != 0 && said.error_class != NULL && said.retry == RKY_RETRY_NO;
+    *ret_attempt = better ? said : *attempt;
+    if (err != NULL && err->code == RKY_OK)
+        *err = better ? reason : *cause;
+    return better ? heard : rc;
+}
+
+int rky_valkey_connection_send(struct rky_valkey_connection *connection, const char *bytes,
+                               size_t length, struct rky_deadline deadline,
+                               struct rky_attempt *ret_attempt, struct rky_error *err)
+{
+    struct rky_attempt attempt = {0};
+    struct rky_error cause = {0};
+    int rc =
+        rky_valkey_stream_write(&connection->stream, bytes, length, deadline, &attempt, &cause);
+    return rc == 0 ? 0 : hear_farewell(connection, rc, &attempt, &cause, ret_attempt, err);
 }
 
 /* --- login ---------------------------------------------------------------------------------------
@@ -116,8 +147,8 @@ static int refused(const struct rky_valkey_url *url, enum hello step, const char
     enum rky_err code = rky_valkey_classify(error_reply, &attempt);
     if (attempt.retry != RKY_RETRY_NO)
         return rky_valkey_fail(err, ret_attempt, code, &attempt,
-                               "valkey '%s': the login is answered by '%.*s'", url->uri, word,
-                               error_reply);
+                               "valkey '%s': the server lets nobody in: %s", url->uri,
+                               attempt.error_class);
     if (step == HELLO_SELECT && code != RKY_ERR_AUTH) {
         (void)rky_valkey_fail(err, ret_attempt, RKY_ERR_CONFIG, RKY_VALKEY_PERMANENT("database"),
                               "valkey '%s': database %d cannot be selected", url->uri,
@@ -134,6 +165,15 @@ static int refused(const struct rky_valkey_url *url, enum hello step, const char
     rky_error_hint(err, "check user and password in state.valkey_url, and the user's rules on "
                         "the server (ACL LIST)");
     return RKY_ERR_AUTH;
+}
+
+/* The name is for people who look at CLIENT LIST; a user may lack the right to set it. But a server
+ * that is full or not ready says so in answer to whatever comes first. */
+static bool matters(enum hello step, const char *error_reply)
+{
+    struct rky_attempt attempt = {0};
+    (void)rky_valkey_classify(error_reply, &attempt);
+    return step != HELLO_NAME || attempt.retry == RKY_RETRY_YES;
 }
 
 static int log_in(struct rky_valkey_connection *connection, struct rky_deadline deadline,
@@ -155,8 +195,7 @@ static int log_in(struct rky_valkey_connection *connection, struct rky_deadline 
         rc = rky_valkey_connection_receive(connection, deadline, &reply, ret_attempt, err);
         if (rc == 0)
             rky_valkey_reply_done(&reply);
-        /* The name is for people who look at CLIENT LIST; a user may lack the right to set it. */
-        if (rc == 0 && connection->reader.has_error && steps[i] != HELLO_NAME)
+        if (rc == 0 && connection->reader.has_error && matters(steps[i], connection->reader.error))
             rc = refused(url, steps[i], connection->reader.error, ret_attempt, err);
     }
     return rc;

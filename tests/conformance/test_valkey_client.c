@@ -183,7 +183,8 @@ START_TEST(too_many_clients_is_worth_a_retry)
     struct rky_valkey *late = rky_valkey_client(&(struct rky_valkey_options){.url = server.url});
     expect_text(ASK(valkey, "CONFIG", "SET", "maxclients", "1"), "OK");
     struct outcome outcome = ASK(late, "PING");
-    ck_assert_int_ne(outcome.rc, 0);
+    ck_assert_int_eq(outcome.rc, RKY_ERR_UNAVAILABLE);
+    ck_assert_str_eq(outcome.attempt.error_class, "too_many_clients");
     ck_assert_int_eq(outcome.attempt.retry, RKY_RETRY_YES);
     ck_assert(outcome.attempt.counts);
     rky_valkey_free(valkey);
