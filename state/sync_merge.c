@@ -65,13 +65,18 @@ static void join(struct ancestry *ancestry, const struct rky_snapshot_head *remo
         add_ancestors(ancestry, ours);
 }
 
-/* One content, new id: generation @p generation now, so that the next write is one above. */
+/* One content, new id: generation @p generation now, so that the next write is one above; exactly
+ * these ancestors. */
 static int renumber(struct rky_ledger *ledger, int64_t generation, const struct ancestry *ancestry,
                     struct rky_error *err)
 {
     int64_t after = 0;
     int rc = rky_ledger_set_version(ledger, generation - 1, ancestry->ids, ancestry->count, err);
-    return rc != 0 ? rc : rky_ledger_bump(ledger, &after, err);
+    if (rc == 0)
+        rc = rky_ledger_bump(ledger, &after, err);
+    /* The bump put the present id first, but the parent is what the remote holds. */
+    return rc != 0 ? rc
+                   : rky_ledger_set_version(ledger, after, ancestry->ids, ancestry->count, err);
 }
 
 int rky_sync_rebase(struct rky_sync *sync, int64_t generation,
