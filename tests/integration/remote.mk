@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # Remote state, end to end: the programs against Kafka, S3 and Valkey.
 EXTRA_DIST += tests/integration/remote_lib.sh
-dist_check_SCRIPTS += tests/integration/remote_pods.t
+dist_check_SCRIPTS += tests/integration/remote_pods.t \
+	tests/integration/remote_reply_lost.t

@@ -77,7 +77,7 @@ s3_count() { # JQ-CONDITION
 # The commits: writes of a namespace's head that took effect.
 head_writes() { # NAMESPACE [JQ-FILTER]
     s3_requests "select((.method == \"PUT\" or .operation == \"COMPLETE\") and .applied and
-        .status < 300 and .key == \"rocky/state/$1.db\") | ${2:-.}"
+        .key == \"rocky/state/$1.db\") | ${2:-.}"
 }
 
 # is_one_chain NAMESPACE: every applied write of the head has the next generation, its own id, its
