@@ -53,6 +53,7 @@ include tests/integration/remote.mk
 include tests/fault/local.mk
 include tests/docs/local.mk
 include tests/bench/local.mk
+include tests/soak/local.mk
 
 TESTS += $(check_PROGRAMS) $(dist_check_SCRIPTS)
 EXTRA_DIST += tests/README.md tests/kit/summary.sh

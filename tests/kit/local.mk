@@ -11,6 +11,7 @@ tests_kit_bus_LDADD = $(RDKAFKA_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS)
 EXTRA_DIST += tests/kit/kafka/pom.xml tests/kit/kafka/kafka.sh
 
 # S3 servers for tests: see `s3.sh --help`.
-EXTRA_DIST += tests/kit/process.sh tests/kit/certificates.sh tests/kit/s3.sh \
+EXTRA_DIST += tests/kit/process.sh tests/kit/certificates.sh tests/kit/maven.sh \
+	tests/kit/s3.sh tests/kit/s3proxy.xml \
 	tests/kit/s3_standin.py tests/kit/s3_store.py tests/kit/s3_signature.py \
 	tests/kit/s3_ask.py

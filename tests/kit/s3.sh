@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # S3 servers for tests, each on 127.0.0.1 on a free port with its data in a directory of the caller's:
-# the scripted stand-in (s3_standin.py), versitygw, and for longer runs MinIO. The real ones are built
-# once by `prepare` from Go modules of fixed versions and kept in a cache folder.
+# the scripted stand-in (s3_standin.py), versitygw, and for longer runs MinIO, and S3Proxy, whose
+# conditional writes are not atomic. The real ones are built once by `prepare`, from Go modules or
+# Maven artifacts of fixed versions, and kept in a cache folder.
 #
 # Exit status: 0 done, 1 failed, 64 wrong usage, 77 the server cannot be had here (the reason is on
 # stderr; a test then reports SKIP, unless ROCKY_REQUIRE_SERVERS=1).
@@ -16,16 +17,19 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/process.sh"
 # shellcheck source=tests/kit/certificates.sh
 . "$here/certificates.sh"
+# shellcheck source=tests/kit/maven.sh
+. "$here/maven.sh"
 cache_root=${ROCKY_TEST_CACHE:-${HOME:-/tmp}/.cache/rocky-tests}
+s3proxy=$cache_root/s3proxy-4.1.0
 access_key=AKIDEXAMPLE
 secret_key=standin-secret-key
 start_timeout_ms=20000
 
 usage() {
     cat <<'TEXT'
-usage: s3.sh prepare [versitygw | minio]
+usage: s3.sh prepare [versitygw | minio | s3proxy]
        s3.sh can-prepare
-       s3.sh start DIR [--server standin | versitygw | minio] [--owner PID] [OPTION]...
+       s3.sh start DIR [--server standin | versitygw | minio | s3proxy] [--owner PID] [OPTION]...
        s3.sh stop DIR | kill DIR | restart DIR | status DIR
        s3.sh admin DIR METHOD WHAT [JSON]
 
@@ -96,7 +100,7 @@ rm_tree() { # FOLDER
     chmod -R u+w "${1:?}" && rm -rf "${1:?}"
 }
 
-prepare() { # SERVER
+build() { # SERVER
     local binary folder module go log
     binary=$(binary_of "$1")
     [[ ! -x $binary ]] || return 0
@@ -119,6 +123,25 @@ prepare() { # SERVER
         rm_tree "$folder/go"
     fi
     exec 9>&-
+}
+
+prepare_s3proxy() {
+    command -v java >/dev/null ||
+        unavailable "Java is missing (Debian: apt-get install default-jre-headless)"
+    [[ ! -d $s3proxy/lib ]] || return 0
+    mkdir -p "$s3proxy" || unavailable "the cache folder $s3proxy cannot be made"
+    exec 9>"$s3proxy/lock"
+    flock 9
+    [[ -d $s3proxy/lib ]] || maven_download "$here/s3proxy.xml" "$s3proxy"
+    exec 9>&-
+}
+
+prepare() { # SERVER
+    case $1 in
+    standin) command -v python3 >/dev/null || unavailable 'python3 is missing' ;;
+    s3proxy) prepare_s3proxy ;;
+    *) build "$1" ;;
+    esac
 }
 
 # --- running -------------------------------------------------------------------------------------
@@ -169,6 +192,22 @@ become_server() { # DIR PORT
         exec "$(binary_of minio)" server --address "127.0.0.1:$port" --certs-dir "$dir/certs" \
             --quiet "$dir/data"
         ;;
+    s3proxy)
+        mkdir -p "$dir/data/$bucket"
+        cat >"$dir/s3proxy.conf" <<SETTINGS
+s3proxy.endpoint=http://127.0.0.1:$port
+s3proxy.authorization=aws-v2-or-v4
+s3proxy.identity=$access_key
+s3proxy.credential=$secret_key
+jclouds.provider=filesystem-nio2
+jclouds.identity=unused
+jclouds.credential=unused
+jclouds.filesystem.basedir=$dir/data
+SETTINGS
+        exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+            -Djava.net.preferIPv4Stack=true -cp "$s3proxy/lib/*" \
+            org.gaul.s3proxy.Main --properties "$dir/s3proxy.conf"
+        ;;
     esac
 }
 
@@ -177,6 +216,8 @@ is_ready() { # DIR ENDPOINT
     standin) grep -q '^ENDPOINT=' "$1/s3.log" ;;
     versitygw) curl -ksf -o /dev/null --max-time 2 "$2/healthz" ;;
     minio) curl -ksf -o /dev/null --max-time 2 "$2/minio/health/ready" ;;
+    # Refusing who has not signed is an answer too.
+    s3proxy) curl -s -o /dev/null --max-time 2 "$2/" ;;
     esac
 }
 
@@ -237,14 +278,10 @@ start() { # DIR [OPTION]...
         esac
         shift 2
     done
-    case ${set[server]} in
-    standin)
-        command -v python3 >/dev/null || unavailable 'python3 is missing'
+    prepare "${set[server]}"
+    [[ ${set[server]} != standin ]] ||
         extra+=(--access-key "${set[access-key]}" --secret-key "${set[secret-key]}"
             --region "${set[region]}")
-        ;;
-    *) prepare "${set[server]}" ;;
-    esac
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd)
     [[ ! -e $dir/settings ]] || fail "'$dir' already holds a server; use restart"

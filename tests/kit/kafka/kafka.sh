@@ -15,6 +15,8 @@ cache=${ROCKY_TEST_CACHE:-${HOME:-/tmp}/.cache/rocky-tests}/kafka-$version
 cluster_id=cm9ja3ktd29ya2Vycw
 # shellcheck source=tests/kit/process.sh
 . "$here/../process.sh"
+# shellcheck source=tests/kit/maven.sh
+. "$here/../maven.sh"
 ready_mark='Kafka Server started'
 start_timeout_ms=60000
 
@@ -167,23 +169,6 @@ warm_producer() { # PORT
     request "$1" 0016000000000001ffffffff000003e8 >/dev/null || true
 }
 
-download() {
-    command -v mvn >/dev/null || unavailable "Maven is missing (Debian: apt-get install maven)"
-    local work=$cache.download.$$ log=$cache.maven.log
-    rm -rf "$work"
-    mkdir -p "$work"
-    cp "$here/pom.xml" "$work/pom.xml"
-    if ! (cd "$work" && mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-        -DincludeScope=runtime -DoutputDirectory="$work/lib") >"$log" 2>&1; then
-        rm -rf "$work"
-        unavailable "Maven could not download Kafka $version: $(grep -m 1 ERROR "$log" || tail -n 1 "$log") (see $log)"
-    fi
-    rm -rf "${cache:?}/lib"
-    mkdir -p "$cache"
-    mv "$work/lib" "$cache/lib"
-    rm -rf "$work"
-}
-
 prepare() {
     command -v java >/dev/null ||
         unavailable "Java is missing (Debian: apt-get install openjdk-17-jre-headless)"
@@ -202,7 +187,7 @@ prepare() {
     rm -f "$cache/ready"
     if [[ ! -r $cache/lib/kafka_2.13-$version.jar ||
         ! -r $cache/pom.used || $(<"$cache/pom.used") != "$(<"$here/pom.xml")" ]]; then
-        download
+        maven_download "$here/pom.xml" "$cache"
         cp "$here/pom.xml" "$cache/pom.used"
     fi
     dir=$cache/template
