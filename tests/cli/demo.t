@@ -63,7 +63,7 @@ start demo "$rocky" demo --directory killed --rows 10000
 wait_for 30 grep -q "by worker" "$work/demo.out"
 stop KILL
 none_left() { [ -z "$(left_over "$work/killed")" ]; }
-wait_for 10 none_left
+wait_for 30 none_left
 ok $? "a killed demo leaves no process either"
 
 done_testing

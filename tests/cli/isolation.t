@@ -33,7 +33,7 @@ database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("BEGIN EXCLUSIVE")
 print("held", flush=True)
 signal.pause()' "$(target_file staging__eu__stripe)"
-wait_for 10 grep -q held holder.out
+wait_for 30 grep -q held holder.out
 run_rocky run --output json
 is "$status" 2 'a target that somebody holds: partial, exit 2'
 is_json "$stdout" '.errors[] | .table, .failure_kind' \

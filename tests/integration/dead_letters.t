@@ -13,7 +13,7 @@ sed -i 's/^partitions = 3/partitions = 1/' rocky.toml
 start worker "$rocky_worker"
 
 template=$work/template.json
-enqueue run --namespace acme --wait --timeout 30s
+enqueue run --namespace acme --wait --timeout 60s
 is "$status" 0 'a good job runs'
 messages rocky.jobs | head -n 1 >"$template"
 letters=0
@@ -115,7 +115,7 @@ try unknown_pipeline 'an unknown pipeline' "x-job-id=$other"
 is "$(results | grep -F "$other")" "$other dead_lettered" \
     'a job that can be read gets a result that says so'
 
-enqueue run --namespace acme --wait --timeout 30s
+enqueue run --namespace acme --wait --timeout 60s
 is "$status" 0 'the next good job on the partition runs'
 is "$(jq -r '.headers.ce_type' letter.json)" rocky.job.run 'a dead letter keeps its headers'
 is "$(jq -r '.headers["dlq-topic"]' letter.json)" rocky.jobs 'and names its topic'

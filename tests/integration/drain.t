@@ -35,7 +35,7 @@ took=$((${EPOCHREALTIME/./} - ${begin/./}))
 [ "$took" -lt 1500000 ]
 ok $? "at once ($((took / 1000)) ms)"
 start fresh "$rocky_worker"
-wait_for 10 grep -sq 'worker started' fresh.err
+wait_for 30 grep -sq 'worker started' fresh.err
 stop TERM
 is "$status" 0 'also before it has joined its group'
 
@@ -69,7 +69,7 @@ done
 is "$(results | sort -u | wc -l)" 1 'it has one result'
 stop TERM
 is "$status" 0 'the heir ends with 0'
-wait_for 5 is_committed 1
+wait_for 30 is_committed 1
 ok $? 'the offset is committed'
 
 # A second signal interrupts the table, too.
@@ -80,7 +80,7 @@ before=$(sql "$target" "SELECT commit_id FROM _rocky_watermarks WHERE table_name
 begin_job "$target-journal" --full-refresh
 kill -TERM "$hasty"
 is_draining() { grep -sq 'draining' hasty.err; }
-wait_for 10 is_draining
+wait_for 30 is_draining
 kill -TERM "$hasty"
 wait "$hasty"
 is $? 0 'a worker that is hurried ends with 0'
@@ -109,7 +109,7 @@ is "$status" 0 'and ends with 0'
 enqueue run --namespace acme
 drain
 is "$status" 0 '--once drains the queue and ends with 0'
-wait_for 5 is_committed 3
+wait_for 30 is_committed 3
 ok $? 'with everything committed'
 drain
 is "$status" 0 'and ends when there is nothing to do'

@@ -44,7 +44,7 @@ ok $? 'the first one wakes up and is refused'
 has_event() {
     messages rocky.results | jq -e 'select(.headers.ce_type == "rocky.job.fenced")' >/dev/null
 }
-wait_for 10 has_event
+wait_for 30 has_event
 ok $? 'an event says so'
 is "$(sql "$target" 'SELECT table_name, commit_id FROM _rocky_watermarks ORDER BY 1')" "$commits" \
     'it wrote nothing'
@@ -52,7 +52,7 @@ for table in aaa bbb; do
     same_rows "$source_file" "$target" $table
     ok $? "each row of $table is in the target once"
 done
-enqueue run --namespace acme --wait --timeout 30s
+enqueue run --namespace acme --wait --timeout 60s
 is "$status" 0 'the next job runs, wherever it lands'
 is "$(results | grep "$job" | sort -u)" "$job success" 'the first has still one result'
 is "$(results .headers.ce_id | sort -u | wc -l)" 2 'under one id'

@@ -27,32 +27,32 @@ is "$status" 124 'waiting in vain ends with 124'
 like "$stdout$stderr" 'no result within 1 s' 'and says so'
 
 start worker "$rocky_worker"
-enqueue run --namespace globex --wait --timeout 30s
+enqueue run --namespace globex --wait --timeout 60s
 is "$status" 0 'a job that succeeds gives 0'
 is_json "$stdout" .result.rows_copied 10 'with its result'
-run_program "$rocky_producer" run --namespace globex --wait --timeout 30s
+run_program "$rocky_producer" run --namespace globex --wait --timeout 60s
 like "$stdout" 'success, 1 tables copied, 0 failed, 0 rows' 'a person gets a line'
-enqueue run --namespace globex --filter planet=mars --wait --timeout 30s
+enqueue run --namespace globex --filter planet=mars --wait --timeout 60s
 is "$status" 64 'a filter that names no component gives 64'
 is_json "$stdout" .result.status failed 'its result is failed'
 
 # plan and apply over the queue
 add_rows fivetran src__globex__us__shopify orders 7
-enqueue plan --namespace globex --wait --timeout 30s
+enqueue plan --namespace globex --wait --timeout 60s
 is "$status" 0 'a plan job succeeds'
 plan_id=$(jq -r .result.plan_id <<<"$stdout")
 like "$plan_id" '^[0-9a-f]{64}$' 'its result has the plan id'
-enqueue apply --namespace globex "$plan_id" --wait --timeout 30s
+enqueue apply --namespace globex "$plan_id" --wait --timeout 60s
 is "$status" 0 'the plan is applied'
 is_json "$stdout" .result.rows_copied 7 'and copies what it said'
-enqueue apply --namespace globex "$plan_id" --wait --timeout 30s
+enqueue apply --namespace globex "$plan_id" --wait --timeout 60s
 is "$status" 4 'applied again it is refused with 4'
-enqueue apply --namespace globex "$(printf '%064d' 0)" --wait --timeout 30s
+enqueue apply --namespace globex "$(printf '%064d' 0)" --wait --timeout 60s
 is "$status" 4 'so is an unknown plan'
 
 # One failed table.
 sql source/fivetran/src__globex__us__shopify.db 'CREATE TABLE plain (id INTEGER)'
-enqueue run --namespace globex --wait --timeout 30s
+enqueue run --namespace globex --wait --timeout 60s
 is "$status" 2 'partial success gives 2'
 
 # A file.

@@ -74,7 +74,7 @@ is "$workers" 2 'both workers worked'
 # A slow job and a quick one of another namespace behind it on the same partition. The slow one is
 # slow because somebody holds its target.
 make_source fivetran src__slow__eu__shop orders 100
-enqueue run --namespace slow --wait --timeout 30s
+enqueue run --namespace slow --wait --timeout 60s
 is "$status" 0 'the slow namespace is set up'
 partition=$(jq -r .partition <<<"$stdout")
 quick=$(jq -r "select(.partition == $partition).namespace" jobs.json | head -n 1)
@@ -86,12 +86,12 @@ db.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
 signal.pause()' "$(target_file staging__eu__shop slow)"
 holder=$started
-wait_for 10 grep -q held holder.out
+wait_for 30 grep -q held holder.out
 add_rows fivetran src__slow__eu__shop orders 100
 enqueue run --namespace slow
 slow=$job_id
 is "$(jq -r .partition <<<"$stdout")" "$partition" 'the slow job is on its partition'
-enqueue run --namespace "$quick" --wait --timeout 30s
+enqueue run --namespace "$quick" --wait --timeout 60s
 is "$(jq -r .partition <<<"$stdout")" "$partition" 'the quick job is behind it'
 is "$status" 0 'the quick one is done'
 is "$(results | grep -c "$slow")" 0 'before the slow one'
@@ -100,7 +100,7 @@ has_slow() { results | grep -q "$slow success"; }
 wait_for 60 has_slow
 ok $? 'which ends well, too'
 is_drained() { [ "$(committed)" = $((namespaces * rounds + 3)) ]; }
-wait_for 10 is_drained
+wait_for 30 is_drained
 ok $? 'every offset is committed'
 for pid in "${workers_pids[@]}"; do
     kill -TERM "$pid"

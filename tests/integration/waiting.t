@@ -12,7 +12,7 @@ write_queue_config '[worker]' 'concurrency = 2'
 
 start worker "$rocky_worker"
 worker=$started
-enqueue run --namespace acme --wait --timeout 30s
+enqueue run --namespace acme --wait --timeout 60s
 is "$status" 0 'a job runs'
 
 # Another process works on the namespace.
@@ -22,7 +22,7 @@ enqueue run --namespace acme
 first=$job_id
 enqueue run --namespace acme
 second=$job_id
-enqueue run --namespace globex --wait --timeout 30s
+enqueue run --namespace globex --wait --timeout 60s
 is "$status" 0 'another namespace goes on'
 is "$(results | grep -cE "$first|$second")" 0 'the busy one waits'
 is "$(messages rocky.results |
@@ -39,7 +39,7 @@ is "$(results | grep -E "$first|$second" | cut -d' ' -f1 | tr '\n' ' ')" "$first
 begin=$(date +%s)
 enqueue run --namespace acme --not-before 2s
 first=$job_id
-enqueue run --namespace acme --wait --timeout 30s
+enqueue run --namespace acme --wait --timeout 60s
 [ $(($(date +%s) - begin)) -ge 2 ]
 ok $? 'a job waits for its time, and its follower with it'
 is "$(results | grep -E "$first|$job_id" | cut -d' ' -f1 | tr '\n' ' ')" "$first $job_id " \
@@ -54,9 +54,9 @@ db.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
 signal.pause()' "$(target_file staging__us__shopify)"
 holder=$started
-wait_for 10 grep -sq held holder.out
+wait_for 30 grep -sq held holder.out
 begin=$SECONDS
-enqueue run --namespace acme --run-timeout 1s --wait --timeout 30s
+enqueue run --namespace acme --run-timeout 1s --wait --timeout 60s
 is_json "$stdout" .result.status failed 'a run that takes too long fails'
 is_json "$stdout" '.result.errors[0].failure_kind' timeout 'as timeout'
 [ $((SECONDS - begin)) -lt 15 ]
