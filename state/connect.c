@@ -111,8 +111,8 @@ static int tune(struct rky_ledger *ledger, struct rky_error *err)
 {
     /* What a crash may take of a private copy is still elsewhere. SQLite's locks are let go between
      * transactions: another process of this machine may use the copy while this one rests. */
-    const char *durability = ledger->private_copy ? "PRAGMA synchronous = OFF"
-                                                  : "PRAGMA synchronous = FULL";
+    const char *durability =
+        ledger->private_copy ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL";
     int rc = rky_ledger_exec(ledger, durability, "set up the connection", err);
     if (rc != 0)
         return rc;

@@ -450,6 +450,7 @@ START_TEST(test_private_copy_of_a_killed_process_is_whole_or_refused)
             rky_fault_vfs_arm(RKY_FAULT_CHANGES, nth, RKY_FAULT_KILL, false);
             change(mine, "2");
             change(mine, "3");
+            rky_ledger_close(mine);
             _exit(0);
         }
         int status = 0;
