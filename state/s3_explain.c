@@ -60,6 +60,7 @@ static const struct {
     {"encryption_unsupported", "set a KMS up in the service, or leave out state.s3_sse"},
     {"kms_key", "check state.s3_kms_key_id: the key must be enabled and in the bucket's region"},
     {"too_large", "raise the service's limit on the size of objects"},
+    {"not_s3", "check state.s3_endpoint: what answers there is not S3"},
     {"deleted", "somebody deleted the object while it was in use"},
 };
 

@@ -27,22 +27,21 @@ struct listing {
     size_t capacity;
 };
 
-/* Keys that others put below the prefix are shown as they are; a "folder" of a console is none. */
-static int add_entry(struct listing *listing, struct rky_s3_xml contents, struct rky_error *err)
+/* Keys that others put below the prefix are shown as they are; a "folder" of a console is none.
+ * @return 0, RKY_ERR_NOMEM or RKY_ERR_DECODE. */
+static int add_entry(struct listing *listing, struct rky_s3_xml contents)
 {
     char size[24], modified[RKY_TIME_TEXT_MAX];
     size_t prefix = strlen(listing->prefix);
     char *key = rky_s3_xml_text(contents, "Key");
+    bool foreign = key != NULL && strncmp(key, listing->prefix, prefix) != 0;
     int rc = 0;
-    if (key == NULL || strncmp(key, listing->prefix, prefix) != 0 || key[prefix] == '\0')
+    if (key == NULL || foreign || listing->list.count == LIST_MAX)
+        rc = RKY_ERR_DECODE;
+    if (rc != 0 || key[prefix] == '\0')
         goto out;
-    if (listing->list.count == LIST_MAX) {
-        rc = rky_fail(err, RKY_ERR_DECODE, "more than %d objects below '%s'", LIST_MAX,
-                      listing->prefix);
-        goto out;
-    }
     rc = rky_array_reserve(&listing->list.items, &listing->capacity, listing->list.count + 1,
-                           sizeof(listing->list.items[0]), err);
+                           sizeof(listing->list.items[0]), NULL);
     if (rc != 0)
         goto out;
     struct rky_remote_entry *entry = &listing->list.items[listing->list.count];
@@ -55,29 +54,31 @@ static int add_entry(struct listing *listing, struct rky_s3_xml contents, struct
     if (entry->suffix != NULL)
         listing->list.count++;
     else
-        rc = rky_fail_nomem(err);
+        rc = RKY_ERR_NOMEM;
 out:
     rky_free(key);
     return rc;
 }
 
-static int read_page(struct listing *listing, const struct rky_http_response *response,
-                     struct rky_error *err)
+/* The page must say whether there are more, and then how to go on, and not in circles. */
+static int read_page(struct listing *listing, const struct rky_http_response *response)
 {
-    struct rky_s3_xml page = {response->body, response->body + response->length};
-    struct rky_s3_xml rest = page, contents;
+    struct rky_s3_xml document = {response->body, response->body + response->length};
+    struct rky_s3_xml page, rest, contents;
     char truncated[8];
     int rc = 0;
+    if (!rky_s3_xml_next(&document, "ListBucketResult", &page))
+        return RKY_ERR_DECODE;
+    rest = page;
     while (rc == 0 && rky_s3_xml_next(&rest, "Contents", &contents))
-        rc = add_entry(listing, contents, err);
+        rc = add_entry(listing, contents);
     rky_s3_xml_copy(page, "IsTruncated", truncated, sizeof(truncated));
-    char *next = rky_s3_xml_text(page, "NextContinuationToken");
     listing->more = strcmp(truncated, "true") == 0;
-    /* Without a way to go on, or going round in circles, the listing would be wrong or endless. */
-    if (rc == 0 && listing->more &&
-        (next == NULL ||
-         (listing->continuation != NULL && strcmp(next, listing->continuation) == 0)))
-        rc = rky_fail(err, RKY_ERR_DECODE, "the listing of '%s' breaks off", listing->prefix);
+    char *next = listing->more ? rky_s3_xml_text(page, "NextContinuationToken") : NULL;
+    bool circle =
+        next != NULL && listing->continuation != NULL && strcmp(next, listing->continuation) == 0;
+    if (rc == 0 && (circle || (listing->more ? next == NULL : strcmp(truncated, "false") != 0)))
+        rc = RKY_ERR_DECODE;
     rky_free(listing->continuation);
     listing->continuation = next;
     return rc;
@@ -113,11 +114,11 @@ static int get_page(struct listing *listing, struct rky_transfer *transfer, stru
     };
     int rc = rky_s3_call(listing->s3, &request, transfer, &response, err);
     if (rc == 0) {
-        rc = read_page(listing, &response, err);
+        rc = read_page(listing, &response);
         if (rc == RKY_ERR_NOMEM)
             rc = rky_s3_nomem(transfer, err);
         else if (rc != 0)
-            rc = rky_s3_bad_reply(listing->s3, &request, "is no listing", transfer, err);
+            rc = rky_s3_bad_reply(listing->s3, &request, "is no whole listing", transfer, err);
     }
     rky_http_response_done(&response);
     rky_free(query);

@@ -259,6 +259,14 @@ static void refine(struct rky_s3 *s3, const struct prepared *prepared,
     }
 }
 
+/* "Absent" begins a state anew, so it takes S3's own word: any web server says 404. */
+static bool is_somebody_else(const struct rky_s3_request *request,
+                             const struct rky_s3_complaint *complaint)
+{
+    return complaint->status == 404 && strcmp(request->method, "GET") == 0 &&
+           strcmp(complaint->code, "NoSuchKey") != 0;
+}
+
 static int judge(struct rky_s3 *s3, const struct rky_s3_request *request,
                  const struct prepared *prepared, struct rky_transfer *transfer,
                  const struct rky_http_response *response, struct rky_error *err)
@@ -274,6 +282,10 @@ static int judge(struct rky_s3 *s3, const struct rky_s3_request *request,
         .retry_after_ms = rky_http_retry_after_ms(response, s3->options.clock),
     };
     enum rky_err code = rky_s3_classify(&answer, &transfer->attempt);
+    if (code == RKY_OK && is_somebody_else(request, &complaint)) {
+        set_attempt(transfer, "not_s3", RKY_RETRY_NO, false);
+        code = RKY_ERR_CONFIG;
+    }
     if (code == RKY_OK)
         return 0;
     refine(s3, prepared, response, &complaint, &transfer->attempt);

@@ -502,6 +502,68 @@ START_TEST(etags_are_opaque)
 }
 END_TEST
 
+START_TEST(a_404_of_somebody_else_is_never_absent)
+{
+    char text[256];
+    open_client(rky_s3_server(), &(struct rky_s3_client_options){0});
+    (void)snprintf(text, sizeof(text),
+                   "{\"operation\":\"GET\",\"key\":\"*%s*\",\"action\":\"status\","
+                   "\"status\":404,\"code\":\"PageNotFound\",\"count\":-1}",
+                   ns);
+    fault(rky_s3_server(), text);
+    expect_fault(get(), RKY_ERR_CONFIG, "not_s3");
+    expect_text(err.hint, "state.s3_endpoint");
+    expect_fault(look(), RKY_ERR_CONFIG, "not_s3");
+    rky_s3_client_close(&client);
+}
+END_TEST
+
+/* Each call, with the Nth allocation failing, for every N: it says so or it is right. */
+START_TEST(memory_that_runs_out_is_never_taken_for_an_answer)
+{
+    const struct rky_remote_name old = {
+        .kind = RKY_REMOTE_HISTORY, .namespace_ = ns, .suffix = "1.snap"};
+    static char large[((size_t)17 << 20)];
+    open_client(rky_s3_server(), &(struct rky_s3_client_options){.multipart_above = 1 << 20});
+    ck_assert_int_eq(create(), 0);
+    ck_assert_int_eq(put(&old, "x", 1, RKY_IF_ANY, NULL), 0);
+    for (int call = 0; call < 5; call++) {
+        bool failed = true;
+        for (uint64_t nth = 1; failed; nth++) {
+            size_t count = 1;
+            int rc = 0;
+            begin();
+            rky_mem_fail_nth(nth);
+            switch (call) {
+            case 0:
+                rc = get();
+                break;
+            case 1:
+                rc = look();
+                break;
+            case 2:
+                rc = list(&count);
+                break;
+            case 3:
+                rc = put(&name, "body", 4, RKY_IF_ANY, NULL);
+                break;
+            default:
+                rc = put(&old, large, sizeof(large), RKY_IF_ANY, NULL);
+            }
+            failed = rky_mem_failed();
+            rky_mem_fail_nth(0);
+            ck_assert_msg(rc != 0 || call > 1 || object.exists, "call %d, %d", call, (int)nth);
+            ck_assert_msg(rc != 0 || count == 1, "call %d, %d", call, (int)nth);
+            ck_assert_msg(rc == 0 || (err.code == rc && transfer.attempt.error_class != NULL),
+                          "call %d, %d: %s", call, (int)nth, err.message);
+            ck_assert_msg(rc == 0 || failed, "call %d: %s", call, err.message);
+        }
+    }
+    begin();
+    rky_s3_client_close(&client);
+}
+END_TEST
+
 START_TEST(nothing_that_is_secret_is_ever_logged)
 {
     char path[4300], text[65536];
@@ -552,6 +614,8 @@ static Suite *suite(void)
         an_upload_in_parts_is_conditional_and_leaves_nothing_behind,
         a_listing_of_many_pages_is_whole_and_in_order,
         etags_are_opaque,
+        a_404_of_somebody_else_is_never_absent,
+        memory_that_runs_out_is_never_taken_for_an_answer,
         nothing_that_is_secret_is_ever_logged,
     };
     Suite *s = suite_create("s3: over the wire");
