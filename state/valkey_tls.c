@@ -144,7 +144,7 @@ static bool is_address(const char *host)
 }
 
 /* Names are asked for (SNI) and matched; addresses are only matched. */
-static bool expect_peer(SSL *ssl, const char *host)
+static bool expect_peer(SSL *ssl, char *host)
 {
     if (is_address(host))
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;

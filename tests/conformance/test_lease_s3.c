@@ -206,14 +206,10 @@ END_TEST
 START_TEST(an_object_that_is_not_ours_is_said_to_be_and_stays)
 {
     const struct rky_remote_name name = {.kind = RKY_REMOTE_LEASE, .namespace_ = "shop"};
-    const char *const bodies[] = {
-        "",
-        "hello",
-        "{}",
-        "{\"format\":2}",
-        "[1]",
+    static const char no_nonce[] =
         "{\"format\":1,\"worker_id\":\"w\",\"run_id\":\"\",\"nonce\":\"x\","
-        "\"token\":1,\"ttl_ms\":1,\"sequence\":1,\"released\":false}"};
+        "\"token\":1,\"ttl_ms\":1,\"sequence\":1,\"released\":false}";
+    const char *const bodies[] = {"", "hello", "{}", "{\"format\":2}", "[1]", no_nonce};
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         char etag[RKY_ETAG_MAX];
         const struct rky_remote_put put = {
