@@ -55,8 +55,7 @@ static struct driver *driver_of(struct rky_lease_driver *driver)
     return (struct driver *)driver;
 }
 
-/* --- what was seen -------------------------------------------------------------------------------
- */
+/* --- what was seen ---------------------------------------------------------------------------- */
 
 /* How long the object has been seen in this version. */
 static int note_sight(struct driver *driver, const char *namespace_, const char *etag,
@@ -83,8 +82,7 @@ static int note_sight(struct driver *driver, const char *namespace_, const char 
     return sight != NULL ? 0 : rky_fail_nomem(err);
 }
 
-/* --- the object ----------------------------------------------------------------------------------
- */
+/* --- the object ------------------------------------------------------------------------------- */
 
 static struct rky_remote_name name_of(const char *namespace_)
 {
@@ -182,8 +180,7 @@ static bool is_ours(const struct record *record, const struct rky_lease_holder *
     return record->exists && !record->released && strcmp(record->holder.nonce, holder->nonce) == 0;
 }
 
-/* --- operations ----------------------------------------------------------------------------------
- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static bool is_free(const struct record *record)
 {

@@ -294,8 +294,7 @@ static int valkey_inspect(struct rky_lease_driver *base, const char *namespace_,
     return rc;
 }
 
-/* --- waiting -------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 struct watch {
     struct driver *driver;

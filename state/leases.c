@@ -26,8 +26,7 @@ enum {
     SLICE_MS = 100,
 };
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int rky_leases_new(const struct rky_leases_options *options, struct rky_leases **ret_leases,
                    struct rky_error *err)
@@ -89,8 +88,7 @@ void rky_lease_drop(struct rky_lease *lease)
         rky_free(lease);
 }
 
-/* --- one call under the guard --------------------------------------------------------------------
- */
+/* --- one call under the guard ----------------------------------------------------------------- */
 
 struct call {
     struct rky_leases *leases;
@@ -162,8 +160,7 @@ static int attempt_release(void *context, int64_t number, struct rky_transfer *t
     return settle(call, rc, &failure, transfer, ret_attempt, err);
 }
 
-/* --- taking --------------------------------------------------------------------------------------
- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 static bool stopped(const struct rky_transfer *transfer)
 {
@@ -288,8 +285,7 @@ int rky_lease_take(struct rky_leases *leases, const char *namespace_, const char
     return 0;
 }
 
-/* --- having --------------------------------------------------------------------------------------
- */
+/* --- having ----------------------------------------------------------------------------------- */
 
 int64_t rky_lease_token(const struct rky_lease *lease)
 {

@@ -116,8 +116,7 @@ static int corrupt(const char *key, struct rky_transfer *transfer, struct rky_er
     return RKY_ERR_STATE_FILE;
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* @param bytes a frame, or the beginning of one. */
 static int decode(const char *key, const char *bytes, size_t length, bool with_body,
@@ -223,8 +222,7 @@ static int valkey_get(struct rky_remote *remote, const struct rky_remote_name *n
     return rc;
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int conflict(const char *key, struct rky_transfer *transfer, struct rky_error *err)
 {
@@ -362,8 +360,7 @@ static int valkey_remove(struct rky_remote *remote, const struct rky_remote_name
     return rc;
 }
 
-/* --- the rest ------------------------------------------------------------------------------------
- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static char *valkey_uri(struct rky_remote *remote, const struct rky_remote_name *name)
 {

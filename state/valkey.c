@@ -35,8 +35,7 @@ struct rky_valkey {
     size_t idle_count;
 };
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int copy_text(const char *text, char **ret_copy, struct rky_error *err)
 {
@@ -136,8 +135,7 @@ struct rky_clock *rky_valkey_clock(const struct rky_valkey *valkey)
     return valkey->clock;
 }
 
-/* --- connections ---------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static struct rky_valkey_connection *pop_idle(struct rky_valkey *valkey)
 {
@@ -187,8 +185,7 @@ static void give_connection(struct rky_valkey *valkey, struct rky_valkey_connect
         rky_valkey_connection_close(connection);
 }
 
-/* --- commands ------------------------------------------------------------------------------------
- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 int rky_valkey_format(const struct rky_valkey_arg *args, size_t count, char **ret_bytes,
                       size_t *ret_length, struct rky_error *err)
@@ -305,8 +302,7 @@ int rky_valkey_command(struct rky_valkey *valkey, const struct rky_valkey_arg *a
     return rc;
 }
 
-/* --- scripts -------------------------------------------------------------------------------------
- */
+/* --- scripts ---------------------------------------------------------------------------------- */
 
 void rky_valkey_script_init(struct rky_valkey_script *script, const char *text)
 {

@@ -89,8 +89,7 @@ int rky_valkey_connection_send(struct rky_valkey_connection *connection, const c
     return rc == 0 ? 0 : hear_farewell(connection, rc, &attempt, &cause, ret_attempt, err);
 }
 
-/* --- login ---------------------------------------------------------------------------------------
- */
+/* --- login ------------------------------------------------------------------------------------ */
 
 enum hello { HELLO_AUTH, HELLO_SELECT, HELLO_NAME };
 

@@ -18,8 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* --- the socket, as OpenSSL sees it ------------------------------------------------------------
- */
+/* --- the socket, as OpenSSL sees it ----------------------------------------------------------- */
 
 static int bio_result(BIO *bio, ssize_t count, int retry)
 {
@@ -66,8 +65,7 @@ static BIO_METHOD *new_method(void)
     return method;
 }
 
-/* --- contexts -----------------------------------------------------------------------------------
- */
+/* --- contexts --------------------------------------------------------------------------------- */
 
 /* OpenSSL would ask for the passphrase of a private key on the terminal. */
 static int no_passphrase(char *buffer, int size, int writing, void *data)
@@ -134,8 +132,7 @@ int rky_valkey_tls_context(const struct rky_valkey_url *url,
     return rc;
 }
 
-/* --- sessions -----------------------------------------------------------------------------------
- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 static bool is_address(const char *host)
 {
@@ -178,8 +175,7 @@ void rky_valkey_tls_done(struct rky_valkey_tls *tls)
     *tls = (struct rky_valkey_tls){0};
 }
 
-/* --- steps --------------------------------------------------------------------------------------
- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 /* Alerts by which a server says that it does not like our certificate, or misses it. */
 static bool is_about_our_certificate(int reason)
