@@ -184,9 +184,8 @@ static int add_failure(struct rky_run *run, json_t *result,
     enum rky_outcome outcome = report->cause != RKY_OUTCOME_NONE ? report->cause : report->outcome;
     json_t *errors = json_object_get(result, "errors");
     json_t *entry = rky_report_error(NULL, rky_failure_kind(kind), failure);
-    (void)json_object_set_new(
-        entry, "error_class",
-        json_string(rky_outcome_error_class(outcome, report->error_class)));
+    (void)json_object_set_new(entry, "error_class",
+                              json_string(rky_outcome_error_class(outcome, report->error_class)));
     (void)json_object_set_new(result, "status", json_string("failed"));
     (void)json_object_set_new(result, "error",
                               json_pack("{s:s, s:s, s:s}", "code", rky_err_name(failure->code),
@@ -240,7 +239,9 @@ int rky_run_give_up(struct rky_run *run, const struct rky_transfer_report *repor
     (void)json_array_clear(errors);
     (void)add_failure(run, result, report, failure);
     rc = store_result(run, result, err);
-    run->exit_code = (int)rky_exit_of_error(failure->code);
+    /* A store that says it is busy fails the run like one that does not answer. */
+    run->exit_code = failure->code == RKY_ERR_UNAVAILABLE ? RKY_EXIT_FAILED
+                                                          : (int)rky_exit_of_error(failure->code);
     json_decref(result);
     return rc;
 }
