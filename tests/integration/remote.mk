@@ -2,4 +2,5 @@
 # Remote state, end to end: the programs against Kafka, S3 and Valkey.
 EXTRA_DIST += tests/integration/remote_lib.sh
 dist_check_SCRIPTS += tests/integration/remote_pods.t \
-	tests/integration/remote_reply_lost.t tests/integration/remote_clock.t
+	tests/integration/remote_reply_lost.t tests/integration/remote_clock.t \
+	tests/integration/remote_policy.t
