@@ -49,6 +49,7 @@ static int find_source(const struct rky_cli *cli, struct adoption *adoption, str
         return rc;
     if (one->source_table == NULL)
         return one->mark != NULL ? 0 : rky_one_table_unknown(one, err);
+    rky_free(adoption->source);
     adoption->source =
         rky_table_name(one->source->catalog, one->source->schema, one->source_table->info->name);
     adoption->cursor_column = one->source_table->settings.timestamp_column;

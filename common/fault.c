@@ -100,6 +100,7 @@ static const int64_t WAIT_LIMIT_MS = 300000;
 
 /* Fault builds only, written once under pthread_once: the environment is process-wide, too. */
 static struct fault_rule fault_rules[FAULT_RULES_MAX + 1];
+static char *fault_text; /* what the rules point into */
 static pthread_once_t fault_once = PTHREAD_ONCE_INIT;
 
 const char *const *rky_fault_names(void)
@@ -168,12 +169,13 @@ static void read_environment(void)
     const char *environment = getenv("RKY_FAULT");
     if (environment == NULL || *environment == '\0')
         return;
-    char *text = strdup(environment);
-    if (text == NULL)
+    fault_text = strdup(environment);
+    if (fault_text == NULL)
         give_up("out of memory");
     size_t count = 0;
     char *rest = NULL;
-    for (char *rule = strtok_r(text, ",", &rest); rule != NULL; rule = strtok_r(NULL, ",", &rest)) {
+    for (char *rule = strtok_r(fault_text, ",", &rest); rule != NULL;
+         rule = strtok_r(NULL, ",", &rest)) {
         if (count == FAULT_RULES_MAX)
             give_up("more than %d rules in RKY_FAULT", FAULT_RULES_MAX);
         parse_rule(rule, &fault_rules[count++]);
