@@ -97,7 +97,7 @@ binary_of() { # SERVER
 
 # A toolchain that Go gets for itself is read-only.
 rm_tree() { # FOLDER
-    chmod -R u+w "${1:?}" && rm -rf "${1:?}"
+    [[ ! -d $1 ]] || { chmod -R u+w "$1" && rm -rf "${1:?}"; }
 }
 
 build() { # SERVER
