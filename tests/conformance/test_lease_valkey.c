@@ -280,7 +280,8 @@ START_TEST(who_waits_asks_the_server_little)
     ck_assert_int_eq(take(&two, 3000, &other), RKY_ERR_LOCKED);
     cli(count, after, sizeof(after));
     /* Twice a second at most, beside the renewals of the holder. */
-    ck_assert_int_le(atoi(after) - atoi(before), 3 * 2 + 2 + 3 * 1000 / (TTL_MS / 3) + 1);
+    ck_assert_int_le(strtol(after, NULL, 10) - strtol(before, NULL, 10),
+                     3 * 2 + 2 + 3 * 1000 / (TTL_MS / 3) + 1);
     rky_lease_release(lease);
 }
 END_TEST

@@ -106,8 +106,8 @@ START_TEST(an_entry_of_the_cache_carries_the_durable_etag_and_expires)
     ck_assert_int_gt(object.modified_us, 0);
     rky_remote_object_done(&object);
     cli_of(&cache, "ttl", answer, sizeof(answer));
-    ck_assert_int_gt(atoi(answer), 7 * 86400 - 120);
-    ck_assert_int_le(atoi(answer), 7 * 86400);
+    ck_assert_int_gt(strtol(answer, NULL, 10), 7 * 86400 - 120);
+    ck_assert_int_le(strtol(answer, NULL, 10), 7 * 86400);
     close_remote(cache.remote);
 }
 END_TEST
