@@ -205,6 +205,8 @@ static int step_record(struct walk *walk, struct rky_error *err)
     if (walk->unreadable)
         return rky_run_give_up(walk->run, rky_sync_report(walk->sync, RKY_TRANSFER_DOWNLOAD),
                                &walk->failure, err);
+    /* The lease may have been lost sight of while the tables were copied. */
+    set_state(walk);
     return rky_run_record(walk->run, walk->failed ? &walk->failure : NULL, err);
 }
 
