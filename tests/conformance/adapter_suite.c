@@ -10,6 +10,8 @@
 
 #include "common/mem.h"
 
+#define WISH(...) (&(struct adapter_wish){__VA_ARGS__})
+
 static const struct adapter_fixture *fixture;
 
 static const char orders[] =
@@ -900,11 +902,10 @@ START_TEST(an_interrupted_session_stays_interrupted)
 {
     struct adapter_world world;
     struct rky_error err = {0};
-    struct rky_session *session = NULL;
-    open_with_orders(&world);
-    session = world.session;
     struct rky_mark *marks = NULL;
     size_t count = 0;
+    open_with_orders(&world);
+    struct rky_session *session = world.session;
     world.ops->session_interrupt(session);
     ck_assert_int_eq(world.ops->read_marks(session, &marks, &count, &err), RKY_ERR_INTERRUPTED);
     rky_error_clear(&err);
@@ -932,12 +933,9 @@ START_TEST(another_cursor_column_than_the_watermarks_is_refused)
     struct adapter_world world;
     open_with_orders(&world);
     done(adapter_copy_ok(&world, "orders", NULL));
-    (void)adapter_copy_fails(&world, "orders", &(struct adapter_wish){.cursor = "id"},
-                             RKY_ERR_CONFIG);
-    (void)adapter_copy_fails(&world, "orders", &(struct adapter_wish){.cursor = "nothing"},
-                             RKY_ERR_CONFIG);
-    (void)adapter_copy_fails(&world, "orders",
-                             &(struct adapter_wish){.cursor = "nothing", .refresh = true},
+    (void)adapter_copy_fails(&world, "orders", WISH(.cursor = "id"), RKY_ERR_CONFIG);
+    (void)adapter_copy_fails(&world, "orders", WISH(.cursor = "nothing"), RKY_ERR_CONFIG);
+    (void)adapter_copy_fails(&world, "orders", WISH(.cursor = "nothing", .refresh = true),
                              RKY_ERR_QUERY);
     adapter_world_close(&world);
 }
@@ -949,11 +947,9 @@ START_TEST(seconds_need_a_cursor_that_holds_times)
     const struct adapter_wish by_name = {.cursor = "name"};
     open_with_orders(&world);
     done(adapter_copy_ok(&world, "orders", &by_name));
-    (void)adapter_copy_fails(&world, "orders",
-                             &(struct adapter_wish){.cursor = "name", .lookback_seconds = 60},
+    (void)adapter_copy_fails(&world, "orders", WISH(.cursor = "name", .lookback_seconds = 60),
                              RKY_ERR_CONFIG);
-    (void)adapter_copy_fails(&world, "orders",
-                             &(struct adapter_wish){.cursor = "name", .safety_lag_seconds = 60},
+    (void)adapter_copy_fails(&world, "orders", WISH(.cursor = "name", .safety_lag_seconds = 60),
                              RKY_ERR_CONFIG);
     adapter_world_close(&world);
 }

@@ -80,10 +80,10 @@ head_writes() { # NAMESPACE [JQ-FILTER]
         .key == \"rocky/state/$1.db\") | ${2:-.}"
 }
 
-# is_one_chain NAMESPACE: every applied write of the head has the next generation, its own id, its
-# predecessor as its first ancestor, and no smaller fence.
-is_one_chain() {
-    head_writes "$1" | python3 -c '
+# chain_is_whole: of the applied writes on standard input every one has the next generation, its own
+# id, its predecessor as its first ancestor, and no smaller fence.
+chain_is_whole() {
+    python3 -c '
 import json, sys
 writes = sorted((json.loads(line) for line in sys.stdin), key=lambda w: w["apply_seq"])
 seen, last = set(), None
@@ -105,6 +105,11 @@ for w in writes:
     seen.add(w["write_id"])
     last = w
 sys.exit(0 if writes else 1)'
+}
+
+# is_one_chain NAMESPACE: the commits of a namespace.
+is_one_chain() {
+    head_writes "$1" | chain_is_whole
 }
 
 # --- pods ---------------------------------------------------------------------------------------
