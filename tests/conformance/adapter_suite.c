@@ -332,12 +332,11 @@ START_TEST(a_copy_planned_on_another_watermark_is_a_conflict_and_writes_nothing)
     open_with_orders(&world);
     done(adapter_copy_ok(&world, "orders", NULL));
     adapter_source(&world, "INSERT INTO orders VALUES(4, 'd', '2026-01-03T00:00:00Z')");
-    struct rky_error err = adapter_copy_fails(
-        &world, "orders", &(struct adapter_wish){.stale_commit_id = stale}, RKY_ERR_CONFLICT);
+    struct rky_error err =
+        adapter_copy_fails(&world, "orders", WISH(.stale_commit_id = stale), RKY_ERR_CONFLICT);
     ck_assert_ptr_nonnull(strstr(err.message, "expected commit commit-of-yesterday, found "
                                               "commit-1"));
-    (void)adapter_copy_fails(&world, "orders", &(struct adapter_wish){.no_mark = true},
-                             RKY_ERR_CONFLICT);
+    (void)adapter_copy_fails(&world, "orders", WISH(.no_mark = true), RKY_ERR_CONFLICT);
     adapter_expect(&world, "SELECT count(*) FROM orders", "3\n");
     adapter_target(&world, "DELETE FROM _rocky_watermarks");
     done(adapter_copy_ok(&world, "orders", NULL));
@@ -353,8 +352,7 @@ START_TEST(the_first_copy_takes_everything_and_sets_the_watermark)
     struct adapter_world world;
     open_with_orders(&world);
 
-    struct rky_copy_outcome outcome =
-        adapter_copy_ok(&world, "orders", &(struct adapter_wish){.count_source = true});
+    struct rky_copy_outcome outcome = adapter_copy_ok(&world, "orders", WISH(.count_source = true));
 
     ck_assert(outcome.wrote);
     ck_assert_int_eq(outcome.rows_copied, 3);
@@ -421,7 +419,7 @@ START_TEST(nothing_new_writes_nothing)
     ck_assert_str_eq(mark.commit_id, "commit-1");
     rky_mark_done(&mark);
     done(outcome);
-    done(adapter_copy_ok(&world, "orders", &(struct adapter_wish){.tombstone_seq = 7}));
+    done(adapter_copy_ok(&world, "orders", WISH(.tombstone_seq = 7)));
     mark = adapter_mark(&world, "orders");
     ck_assert_int_eq(mark.tombstone_seq, 7);
     rky_mark_done(&mark);
@@ -708,8 +706,7 @@ START_TEST(a_full_refresh_replaces_rows_and_keeps_views)
                            "CREATE INDEX orders_id ON orders(id)");
     adapter_source(&world, "DELETE FROM orders WHERE id > 1");
 
-    struct rky_copy_outcome outcome =
-        adapter_copy_ok(&world, "orders", &(struct adapter_wish){.refresh = true});
+    struct rky_copy_outcome outcome = adapter_copy_ok(&world, "orders", WISH(.refresh = true));
 
     ck_assert_int_eq(outcome.rows_copied, 1);
     ck_assert_str_eq(outcome.through.text, "2026-01-01T00:00:00Z");
@@ -731,7 +728,7 @@ START_TEST(a_refresh_to_other_columns_keeps_indexes_and_views)
     adapter_source(&world, "ALTER TABLE orders ADD COLUMN price INTEGER;"
                            "UPDATE orders SET price = id * 10");
 
-    done(adapter_copy_ok(&world, "orders", &(struct adapter_wish){.refresh = true}));
+    done(adapter_copy_ok(&world, "orders", WISH(.refresh = true)));
 
     adapter_expect_same(&world, "orders", "id, name, _fivetran_synced, price");
     adapter_expect(&world, "SELECT name FROM names ORDER BY name", "'a'\n'b'\n'c'\n");
@@ -754,8 +751,7 @@ START_TEST(an_adopted_table_continues_at_its_greatest_value)
                            " (2, 'b', '2026-01-02T00:00:00Z')");
     adapter_source(&world, "INSERT INTO orders VALUES(4, 'd', '2026-01-03T00:00:00Z')");
 
-    struct rky_copy_outcome outcome =
-        adapter_copy_ok(&world, "orders", &(struct adapter_wish){.adopt = true});
+    struct rky_copy_outcome outcome = adapter_copy_ok(&world, "orders", WISH(.adopt = true));
 
     ck_assert_int_eq(outcome.rows_copied, 2);
     ck_assert_int_eq(outcome.late_rows, 1);
@@ -794,7 +790,7 @@ START_TEST(an_added_column_is_added_and_old_rows_are_not_copied_again)
     ck_assert_str_eq(mark.added_columns, "{\"price\":\"2026-01-02T00:00:00Z\"}");
     rky_mark_done(&mark);
     done(outcome);
-    outcome = adapter_copy_ok(&world, "orders", &(struct adapter_wish){.lookback_seconds = 864000});
+    outcome = adapter_copy_ok(&world, "orders", WISH(.lookback_seconds = 864000));
     ck_assert_int_eq(outcome.rows_copied, 0);
     done(outcome);
     adapter_world_close(&world);
@@ -855,11 +851,10 @@ START_TEST(commits_are_found_by_job_plan_and_key_and_swept_by_age)
     struct rky_commit *commits = NULL;
     size_t count = 0;
     open_with_orders(&world);
-    done(adapter_copy_ok(&world, "orders",
-                         &(struct adapter_wish){.job_id = "job-1", .key = "key", .plan_id = "p"}));
+    done(adapter_copy_ok(&world, "orders", WISH(.job_id = "job-1", .key = "key", .plan_id = "p")));
     adapter_source(&world, "INSERT INTO orders VALUES(4, 'd', '2026-01-03T00:00:00Z')");
     rky_fake_clock_advance_ms(&world.clock, 1000);
-    done(adapter_copy_ok(&world, "orders", &(struct adapter_wish){.count_source = true}));
+    done(adapter_copy_ok(&world, "orders", WISH(.count_source = true)));
 
     adapter_ok(
         world.ops->read_commits(world.session, "bronze", NULL, NULL, NULL, &commits, &count, &err),
@@ -905,11 +900,11 @@ START_TEST(an_interrupted_session_stays_interrupted)
     struct rky_mark *marks = NULL;
     size_t count = 0;
     open_with_orders(&world);
-    struct rky_session *session = world.session;
-    world.ops->session_interrupt(session);
-    ck_assert_int_eq(world.ops->read_marks(session, &marks, &count, &err), RKY_ERR_INTERRUPTED);
+    world.ops->session_interrupt(world.session);
+    ck_assert_int_eq(world.ops->read_marks(world.session, &marks, &count, &err),
+                     RKY_ERR_INTERRUPTED);
     rky_error_clear(&err);
-    ck_assert_int_eq(world.ops->claim(session, &world.claim, &err), RKY_ERR_INTERRUPTED);
+    ck_assert_int_eq(world.ops->claim(world.session, &world.claim, &err), RKY_ERR_INTERRUPTED);
     adapter_world_close(&world);
 }
 END_TEST
@@ -944,9 +939,8 @@ END_TEST
 START_TEST(seconds_need_a_cursor_that_holds_times)
 {
     struct adapter_world world;
-    const struct adapter_wish by_name = {.cursor = "name"};
     open_with_orders(&world);
-    done(adapter_copy_ok(&world, "orders", &by_name));
+    done(adapter_copy_ok(&world, "orders", WISH(.cursor = "name")));
     (void)adapter_copy_fails(&world, "orders", WISH(.cursor = "name", .lookback_seconds = 60),
                              RKY_ERR_CONFIG);
     (void)adapter_copy_fails(&world, "orders", WISH(.cursor = "name", .safety_lag_seconds = 60),
