@@ -12,7 +12,8 @@ state_librkystate_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS
 state_librkystate_la_SOURCES += state/snapshot.h state/snapshot_internal.h \
 	state/snapshot_header.c state/snapshot_crypt.c state/snapshot_encode.c state/snapshot_decode.c \
 	state/remote.h state/remote_s3.h state/valkey.h \
-	state/lease.h state/outcome.h state/store.h state/workspace.h state/sync.h
+	state/lease.h state/outcome.h state/store.h state/store_internal.h state/workspace.h \
+	state/sync.h
 
 # The Valkey client, its remote driver, and leases.
 state_librkystate_la_SOURCES += state/valkey_classify.c state/valkey_internal.h state/valkey_url.c \

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "state/store.h"
+#include "state/store_internal.h"
 
 #include <string.h>
 
@@ -57,16 +57,6 @@ static int make_leg(struct rky_store *store, struct rky_leg *leg, const char *na
     return leg->breaker == NULL ? rky_fail_nomem(err) : 0;
 }
 
-/* @param ret_guarded owns the bare driver afterwards, also when this fails. */
-static int guard(struct rky_remote *bare, struct rky_leg *leg, struct rky_remote **ret_guarded,
-                 struct rky_error *err)
-{
-    int rc = rky_remote_guarded(bare, leg, ret_guarded, err);
-    if (rc != 0)
-        rky_remote_free(bare);
-    return rc;
-}
-
 static int make_s3(struct rky_store *store, struct rky_remote **ret_remote, struct rky_error *err)
 {
     const struct rky_state_config *config = store->config;
@@ -94,7 +84,7 @@ static int make_s3(struct rky_store *store, struct rky_remote **ret_remote, stru
     };
     if (rc == 0)
         rc = rky_remote_s3_new(&options, &store->bare_s3, err);
-    return rc != 0 ? rc : guard(store->bare_s3, &store->s3_leg, ret_remote, err);
+    return rc != 0 ? rc : rky_remote_guarded(store->bare_s3, &store->s3_leg, ret_remote, err);
 }
 
 static int make_valkey(struct rky_store *store, struct rky_error *err)
@@ -123,18 +113,32 @@ static int make_remote(struct rky_store *store, struct rky_error *err)
         rc = rky_remote_valkey_new(store->valkey, config->valkey_prefix,
                                    config->backend == RKY_BACKEND_TIERED, &store->bare_valkey, err);
         if (rc == 0)
-            rc = guard(store->bare_valkey, &store->valkey_leg, &cache, err);
+            rc = rky_remote_guarded(store->bare_valkey, &store->valkey_leg, &cache, err);
     }
-    if (rc == 0 && config->backend == RKY_BACKEND_TIERED) {
-        rc = rky_remote_tiered_new(durable, cache, &store->remote, err);
-        if (rc == 0)
-            return 0;
-    } else if (rc == 0) {
-        store->remote = durable != NULL ? durable : cache;
-        return 0;
+    if (rc != 0) {
+        rky_remote_free(cache);
+        rky_remote_free(durable);
+        return rc;
     }
-    rky_remote_free(cache);
-    rky_remote_free(durable);
+    if (config->backend == RKY_BACKEND_TIERED)
+        return rky_remote_tiered_new(durable, cache, &store->remote, err);
+    store->remote = durable != NULL ? durable : cache;
+    return 0;
+}
+
+/* Takes @p driver. */
+static int lease_by(struct rky_store *store, struct rky_lease_driver *driver, struct rky_leg *leg,
+                    struct rky_error *err)
+{
+    struct rky_leases_options options = {.driver = driver,
+                                         .leg = leg,
+                                         .ttl_ms = store->config->lock_ttl_seconds * 1000,
+                                         .worker_id = store->worker_id,
+                                         .clock = store->clock,
+                                         .log = store->log};
+    int rc = rky_leases_new(&options, &store->leases, err);
+    if (rc != 0)
+        driver->ops->free(driver);
     return rc;
 }
 
@@ -155,22 +159,11 @@ static int make_leases(struct rky_store *store, struct rky_error *err)
     } else {
         return 0;
     }
-    if (rc != 0)
-        return rc;
-    struct rky_leases_options options = {.driver = driver,
-                                         .leg = leg,
-                                         .ttl_ms = config->lock_ttl_seconds * 1000,
-                                         .worker_id = store->worker_id,
-                                         .clock = store->clock,
-                                         .log = store->log};
-    rc = rky_leases_new(&options, &store->leases, err);
-    if (rc != 0)
-        driver->ops->free(driver);
-    return rc;
+    return rc != 0 ? rc : lease_by(store, driver, leg, err);
 }
 
-int rky_store_new(const struct rky_store_options *options, struct rky_store **ret_store,
-                  struct rky_error *err)
+static int make_store(const struct rky_store_options *options, struct rky_store **ret_store,
+                      struct rky_error *err)
 {
     struct rky_store *store = rky_calloc(1, sizeof(*store));
     if (store == NULL)
@@ -180,13 +173,79 @@ int rky_store_new(const struct rky_store_options *options, struct rky_store **re
     store->log = options->log;
     store->worker_id = options->worker_id;
     int rc = rky_snapshot_key_parse(options->config->encryption_key, &store->key, err);
-    if (rc == 0 && options->config->backend != RKY_BACKEND_LOCAL) {
+    if (rc != 0) {
+        rky_store_free(store);
+        return rc;
+    }
+    *ret_store = store;
+    return 0;
+}
+
+int rky_store_new(const struct rky_store_options *options, struct rky_store **ret_store,
+                  struct rky_error *err)
+{
+    struct rky_store *store = NULL;
+    int rc = make_store(options, &store, err);
+    if (rc != 0)
+        return rc;
+    if (options->config->backend != RKY_BACKEND_LOCAL) {
         rc = make_remote(store, err);
         if (rc == 0)
             rc = make_leases(store, err);
     }
     if (rc != 0) {
         rky_store_free(store);
+        return rc;
+    }
+    *ret_store = store;
+    return 0;
+}
+
+/* Takes the parts that it uses out of @p parts. */
+static int put_together(struct rky_store *store, struct rky_store_parts *parts,
+                        struct rky_error *err)
+{
+    struct rky_remote *durable = NULL, *cache = NULL;
+    int rc = make_leg(store, &store->s3_leg, "s3", err);
+    if (rc == 0)
+        rc = make_leg(store, &store->valkey_leg, "valkey", err);
+    if (rc != 0)
+        return rc;
+    store->bare_s3 = parts->durable;
+    parts->durable = NULL;
+    rc = rky_remote_guarded(store->bare_s3, &store->s3_leg, &durable, err);
+    if (rc == 0 && parts->cache != NULL) {
+        store->bare_valkey = parts->cache;
+        parts->cache = NULL;
+        rc = rky_remote_guarded(store->bare_valkey, &store->valkey_leg, &cache, err);
+        if (rc == 0)
+            rc = rky_remote_tiered_new(durable, cache, &store->remote, err);
+        else
+            rky_remote_free(durable);
+    } else if (rc == 0) {
+        store->remote = durable;
+    }
+    if (rc == 0 && parts->leases != NULL) {
+        rc = lease_by(store, parts->leases, &store->valkey_leg, err);
+        parts->leases = NULL;
+    }
+    return rc;
+}
+
+int rky_store_new_with(const struct rky_store_options *options, const struct rky_store_parts *parts,
+                       struct rky_store **ret_store, struct rky_error *err)
+{
+    struct rky_store *store = NULL;
+    struct rky_store_parts left = *parts;
+    int rc = make_store(options, &store, err);
+    if (rc == 0)
+        rc = put_together(store, &left, err);
+    if (rc != 0) {
+        rky_store_free(store);
+        rky_remote_free(left.durable);
+        rky_remote_free(left.cache);
+        if (left.leases != NULL)
+            left.leases->ops->free(left.leases);
         return rc;
     }
     *ret_store = store;
