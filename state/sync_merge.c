@@ -132,9 +132,10 @@ static int merge_old(struct rky_sync *sync, const struct rky_snapshot_head *remo
         rc = rky_ledger_commit(ledger, err);
     if (rc != 0)
         rky_ledger_rollback(ledger);
-    rky_log_write(sync->options.log, RKY_LOG_INFO, NULL,
-                  "namespace '%s': merged what only this machine knew into generation %lld",
-                  sync->name.namespace_, (long long)remote->generation);
+    else
+        rky_log_write(sync->options.log, RKY_LOG_INFO, NULL,
+                      "namespace '%s': merged what only this machine knew into generation %lld",
+                      sync->name.namespace_, (long long)remote->generation);
     return rc;
 }
 
@@ -190,6 +191,8 @@ int rky_sync_take(struct rky_sync *sync, const struct rky_snapshot_head *head,
         rc = merge_old(sync, head, &ours, how != NULL ? how->own_tables : NULL, err);
     if (rc == 0)
         rky_workspace_drop_old(workspace);
+    else
+        rky_workspace_revert(workspace);
     if (ret_adopted != NULL)
         *ret_adopted = adopted;
     return rc;

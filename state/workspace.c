@@ -6,6 +6,10 @@
  * The flock of a remote backend's workspace is `<local_dir>/<ns>.copies/lock` (or `<file>.work`),
  * taken before anything is opened, because what is newest may have changed meanwhile. Numbers of
  * copies are microseconds of the wall clock and always above the last: a path is used once.
+ *
+ * A new copy counts once it has taken over what the old one alone knew. Until then
+ * `<path>.unsettled` lies beside it, or the old one beside a fixed path as `<path>.before`: whoever
+ * finds that goes back to the old one.
  */
 #include "config.h"
 
@@ -13,6 +17,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -36,8 +41,9 @@ struct rky_workspace {
     struct rky_log *log;
     struct rky_file_lock lock; /**< unused with `local`: the ledger's own is enough */
     struct rky_ledger *ledger;
-    char *path; /**< of the open ledger */
-    char *old;
+    char *path;      /**< of the open ledger */
+    char *old;       /**< the copy before the last install, until that is settled */
+    char *unsettled; /**< path of the new copy while there is an old one */
     struct rky_base base;
 };
 
@@ -107,6 +113,7 @@ void rky_workspace_free(struct rky_workspace *workspace)
     rky_free(workspace->directory);
     rky_free(workspace->refused);
     rky_free(workspace->old);
+    rky_free(workspace->unsettled);
     rky_free(workspace);
 }
 
@@ -196,9 +203,11 @@ out:
 
 /* --- files of a copy -------------------------------------------------------------------------- */
 
+/* The file itself before its mark: without the mark it would count. */
 static void remove_files(const char *path)
 {
-    static const char *const endings[] = {"-wal", "-shm", "-journal", ".base", ".lock", ""};
+    static const char *const endings[] = {"-wal",  "-shm", "-journal",  ".base",
+                                          ".lock", "",     ".unsettled"};
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
         char *name = rky_asprintf("%s%s", path, endings[i]);
         if (name != NULL)
@@ -235,17 +244,30 @@ static int newest_copy(struct rky_workspace *workspace, int64_t *ret_number, str
     return 0;
 }
 
-static void remove_older(struct rky_workspace *workspace, int64_t newest)
+/* "<number>.db" and what may lie beside it, except what was set aside. @return 0 for other names.
+ */
+static int64_t leftover_of(const char *name)
+{
+    char *end = NULL;
+    if (name[0] < '1' || name[0] > '9')
+        return 0;
+    errno = 0;
+    int64_t number = strtoll(name, &end, 10);
+    return errno == 0 && strncmp(end, ".db", 3) == 0 && strcmp(end, ".db.damaged") != 0 ? number
+                                                                                        : 0;
+}
+
+static void remove_all_but(struct rky_workspace *workspace, int64_t newest)
 {
     DIR *directory = opendir(workspace->directory);
     for (struct dirent *entry = directory != NULL ? readdir(directory) : NULL; entry != NULL;
          entry = readdir(directory)) {
-        int64_t number = number_of(entry->d_name);
-        if (number == 0 || number >= newest)
+        int64_t number = leftover_of(entry->d_name);
+        if (number == 0 || number == newest)
             continue;
         char *path = rky_path_join(workspace->directory, entry->d_name);
         if (path != NULL)
-            remove_files(path);
+            (void)unlink(path);
         rky_free(path);
     }
     if (directory != NULL)
@@ -255,6 +277,39 @@ static void remove_older(struct rky_workspace *workspace, int64_t newest)
 static char *numbered_path(const struct rky_workspace *workspace, int64_t number)
 {
     return rky_asprintf("%s/%" PRId64 ".db", workspace->directory, number);
+}
+
+static bool lies_beside(const char *path, const char *ending)
+{
+    char *name = rky_asprintf("%s%s", path, ending);
+    bool found = name != NULL && rky_path_exists(name);
+    rky_free(name);
+    return found;
+}
+
+/* Back to the old copy at a fixed path. The new one goes first: while the old one has its name of
+ * a second choice, that is what counts. */
+static void bring_back(const char *path)
+{
+    char *before = rky_asprintf("%s.before", path);
+    if (before != NULL && rky_path_exists(before)) {
+        remove_files(path);
+        (void)rename(before, path);
+    }
+    rky_free(before);
+}
+
+/* Files only; nothing is open. */
+static void forget_unsettled(struct rky_workspace *workspace)
+{
+    if (workspace->unsettled != NULL && workspace->fixed != NULL)
+        bring_back(workspace->fixed);
+    else if (workspace->unsettled != NULL)
+        remove_files(workspace->unsettled);
+    rky_free(workspace->unsettled);
+    rky_free(workspace->old);
+    workspace->unsettled = NULL;
+    workspace->old = NULL;
 }
 
 /* --- lock and open -----------------------------------------------------------------------------
@@ -313,6 +368,8 @@ static int open_newest(struct rky_workspace *workspace, struct rky_error *err)
         int64_t newest = 0;
         char *path = NULL;
         if (workspace->fixed != NULL) {
+            if (!workspace->local && workspace->path == NULL)
+                bring_back(workspace->fixed);
             if (!rky_path_exists(workspace->fixed) && !workspace->local)
                 return 0;
             path = rky_strdup(workspace->fixed);
@@ -324,6 +381,11 @@ static int open_newest(struct rky_workspace *workspace, struct rky_error *err)
         }
         if (path == NULL)
             return rky_fail_nomem(err);
+        if (workspace->fixed == NULL && lies_beside(path, ".unsettled")) {
+            remove_files(path);
+            rky_free(path);
+            continue;
+        }
         if (workspace->path != NULL && strcmp(workspace->path, path) == 0 &&
             rky_path_exists(path)) {
             rky_free(path);
@@ -347,7 +409,7 @@ static int open_newest(struct rky_workspace *workspace, struct rky_error *err)
             return rc;
         if (opened) {
             if (workspace->fixed == NULL)
-                remove_older(workspace, newest);
+                remove_all_but(workspace, newest);
             return 0;
         }
     }
@@ -388,7 +450,10 @@ int rky_workspace_lock(struct rky_workspace *workspace, int64_t timeout_ms, stru
 
 void rky_workspace_unlock(struct rky_workspace *workspace)
 {
-    rky_workspace_drop_old(workspace);
+    if (workspace->unsettled != NULL) {
+        close_ledger(workspace);
+        forget_unsettled(workspace);
+    }
     if (workspace->ledger != NULL)
         rky_ledger_unlock(workspace->ledger);
     /* A path that is used again must not be open where somebody else may replace it. */
@@ -401,50 +466,87 @@ void rky_workspace_unlock(struct rky_workspace *workspace)
 /* --- a new copy ----------------------------------------------------------------------------------
  */
 
-static char *next_path(struct rky_workspace *workspace, struct rky_error *err)
+static int next_path(struct rky_workspace *workspace, char **ret_path, struct rky_error *err)
 {
-    if (workspace->fixed != NULL)
-        return rky_strdup(workspace->fixed);
     int64_t newest = 0, now = workspace->clock->wall_us(workspace->clock);
-    if (newest_copy(workspace, &newest, err) != 0)
-        return NULL;
-    return numbered_path(workspace, now > newest ? now : newest + 1);
+    int rc = workspace->fixed == NULL ? newest_copy(workspace, &newest, err) : 0;
+    if (rc != 0)
+        return rc;
+    *ret_path = workspace->fixed != NULL
+                    ? rky_strdup(workspace->fixed)
+                    : numbered_path(workspace, now > newest ? now : newest + 1);
+    return *ret_path != NULL ? 0 : rky_fail_nomem(err);
 }
 
 int rky_workspace_create(struct rky_workspace *workspace, struct rky_error *err)
 {
     if (workspace->ledger != NULL)
         return 0;
-    char *path = next_path(workspace, err);
-    if (path == NULL)
-        return rky_fail_nomem(err);
-    int rc = open_at(workspace, path, err);
+    /* There may be one that could not be opened a moment ago: it is not made anew above it. */
+    int rc = open_newest(workspace, err);
+    if (rc == 0 && workspace->ledger == NULL) {
+        char *path = NULL;
+        rc = next_path(workspace, &path, err);
+        if (rc == 0)
+            rc = open_at(workspace, path, err);
+    }
     return rc != 0 ? rc : rky_ledger_lock(workspace->ledger, 0, err);
 }
 
-/* Where the present copy goes while the new one is made. Numbered copies stay where they are. */
-static int keep_old(struct rky_workspace *workspace, struct rky_error *err)
+/* What says that a new copy does not count yet. */
+static int mark_unsettled(const char *path, struct rky_error *err)
 {
-    rky_workspace_drop_old(workspace);
-    if (workspace->ledger == NULL)
-        return 0;
+    char *mark = rky_asprintf("%s.unsettled", path);
+    if (mark == NULL)
+        return rky_fail_nomem(err);
+    int rc = 0, fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        rc = rky_fail_errno(err, errno, "cannot create '%s'", mark);
+    else
+        (void)close(fd);
+    rky_free(mark);
+    return rc;
+}
+
+/* Close the present copy; a fixed path is given to the new one at @p fresh. */
+static int step_aside(struct rky_workspace *workspace, const char *fresh, struct rky_error *err)
+{
     char *old = workspace->fixed == NULL ? rky_strdup(workspace->path)
                                          : rky_asprintf("%s.before", workspace->path);
-    if (old == NULL)
-        return rky_fail_nomem(err);
-    char *from = rky_strdup(workspace->path);
-    if (from == NULL) {
+    char *unsettled = rky_strdup(workspace->fixed == NULL ? fresh : workspace->fixed);
+    if (old == NULL || unsettled == NULL) {
         rky_free(old);
+        rky_free(unsettled);
         return rky_fail_nomem(err);
     }
+    int rc = 0;
     /* Closing writes the log back, so that the one file is all there is. */
     close_ledger(workspace);
-    int rc = 0;
-    if (strcmp(from, old) != 0 && rename(from, old) != 0)
-        rc = rky_fail_errno(err, errno, "cannot rename '%s' to '%s'", from, old);
-    rky_free(from);
+    if (workspace->fixed != NULL && rename(workspace->fixed, old) != 0)
+        rc = rky_fail_errno(err, errno, "cannot rename '%s' to '%s'", workspace->fixed, old);
     workspace->old = old;
+    workspace->unsettled = unsettled;
     return rc;
+}
+
+/* Takes @p fresh, which was verified. */
+static int move_in(struct rky_workspace *workspace, char *fresh, struct rky_error *err)
+{
+    int rc = workspace->ledger != NULL ? step_aside(workspace, fresh, err) : 0;
+    if (rc == 0 && workspace->fixed != NULL) {
+        if (rename(fresh, workspace->fixed) != 0)
+            rc = rky_fail_errno(err, errno, "cannot rename '%s' to '%s'", fresh, workspace->fixed);
+        rky_free(fresh);
+        fresh = rc == 0 ? rky_strdup(workspace->fixed) : NULL;
+        if (rc == 0 && fresh == NULL)
+            rc = rky_fail_nomem(err);
+    }
+    if (rc != 0) {
+        rky_free(fresh);
+        return rc;
+    }
+    rc = open_at(workspace, fresh, err);
+    return rc != 0 ? rc : rky_ledger_lock(workspace->ledger, 0, err);
 }
 
 int rky_workspace_install(struct rky_workspace *workspace, const void *raw, size_t length,
@@ -452,22 +554,27 @@ int rky_workspace_install(struct rky_workspace *workspace, const void *raw, size
 {
     enum rky_snapshot_fault fault = RKY_SNAPSHOT_GOOD;
     struct rky_snapshot_head found;
-    char *path = NULL;
-    int rc = keep_old(workspace, err);
-    if (rc == 0) {
-        path = next_path(workspace, err);
-        rc = path == NULL ? rky_fail_nomem(err) : rky_ledger_install(path, raw, length, err);
-    }
+    char *path = NULL, *fresh = NULL;
+    RKY_ASSERT(workspace->unsettled == NULL);
+    int rc = next_path(workspace, &path, err);
+    if (rc != 0)
+        return rc;
+    fresh = workspace->fixed == NULL ? rky_strdup(path) : rky_asprintf("%s.fresh", path);
+    rky_free(path);
+    if (fresh == NULL)
+        return rky_fail_nomem(err);
+    if (workspace->fixed == NULL && workspace->ledger != NULL)
+        rc = mark_unsettled(fresh, err);
     if (rc == 0)
-        rc = rky_ledger_verify_file(path, workspace->namespace_, head, &fault, &found, err);
+        rc = rky_ledger_install(fresh, raw, length, err);
+    if (rc == 0)
+        rc = rky_ledger_verify_file(fresh, workspace->namespace_, head, &fault, &found, err);
     if (rc != 0) {
-        if (path != NULL)
-            remove_files(path);
-        rky_free(path);
+        remove_files(fresh);
+        rky_free(fresh);
         return rc;
     }
-    rc = open_at(workspace, path, err);
-    return rc != 0 ? rc : rky_ledger_lock(workspace->ledger, 0, err);
+    return move_in(workspace, fresh, err);
 }
 
 const char *rky_workspace_old(const struct rky_workspace *workspace)
@@ -477,11 +584,36 @@ const char *rky_workspace_old(const struct rky_workspace *workspace)
 
 void rky_workspace_drop_old(struct rky_workspace *workspace)
 {
-    if (workspace->old == NULL)
+    if (workspace->unsettled == NULL)
         return;
-    remove_files(workspace->old);
+    char *mark = rky_asprintf("%s.unsettled", workspace->unsettled);
+    /* Without memory for a name it stays as it is, and the next to come goes back. */
+    if (mark != NULL) {
+        (void)unlink(mark);
+        remove_files(workspace->old);
+    }
+    rky_free(mark);
+    rky_free(workspace->unsettled);
     rky_free(workspace->old);
+    workspace->unsettled = NULL;
     workspace->old = NULL;
+}
+
+void rky_workspace_revert(struct rky_workspace *workspace)
+{
+    struct rky_error fault = {0};
+    if (workspace->unsettled == NULL && workspace->ledger != NULL)
+        return;
+    close_ledger(workspace);
+    forget_unsettled(workspace);
+    int rc = open_newest(workspace, &fault);
+    if (rc == 0 && workspace->ledger != NULL)
+        rc = rky_ledger_lock(workspace->ledger, 0, &fault);
+    if (rc == 0)
+        return;
+    rky_log_write(workspace->log, RKY_LOG_WARN, NULL, "namespace '%s': no way back to its copy: %s",
+                  workspace->namespace_, fault.message);
+    close_ledger(workspace);
 }
 
 void rky_workspace_discard(struct rky_workspace *workspace)

@@ -54,14 +54,19 @@ void rky_workspace_unlock(struct rky_workspace *workspace);
 struct rky_ledger *rky_workspace_ledger(const struct rky_workspace *workspace);
 /** @brief Make an empty one when there is none. */
 RKY_MUST_CHECK int rky_workspace_create(struct rky_workspace *workspace, struct rky_error *err);
-/** @brief Replace the copy by a verified SQLite image; the old one stays open and on disk until
- *         rky_workspace_drop_old(), so that it can be merged. */
+/** @brief Replace the copy by a SQLite image, once that was verified; when it is refused the
+ * present copy stays open. The old one stays on disk until rky_workspace_drop_old(), so that it can
+ *         be merged; until then, a crash included, it is the copy that counts. */
 RKY_MUST_CHECK int rky_workspace_install(struct rky_workspace *workspace, const void *raw,
                                          size_t length, const struct rky_snapshot_head *head,
                                          struct rky_error *err);
 /** @brief Path of the copy before the last install, NULL = none. */
 const char *rky_workspace_old(const struct rky_workspace *workspace);
+/** @brief The new copy has what it needs of the old one. */
 void rky_workspace_drop_old(struct rky_workspace *workspace);
+/** @brief What was to follow on an install failed: back to the old copy. Best effort: without it
+ *         rky_workspace_ledger() is NULL. */
+void rky_workspace_revert(struct rky_workspace *workspace);
 /** @brief Throw the copy away: what is in it must not survive. */
 void rky_workspace_discard(struct rky_workspace *workspace);
 /** @brief Keep bytes that were refused for a person to look at. @param ret_path owned, NULL when
