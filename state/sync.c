@@ -140,9 +140,9 @@ bool rky_sync_is_confirmed(const struct rky_sync *sync)
     return sync->remote == NULL || sync->confirmed;
 }
 
-int64_t rky_sync_token(const struct rky_sync *sync)
+int64_t rky_sync_token(struct rky_sync *sync)
 {
-    int64_t token = sync->fence + 1;
+    int64_t token = known_fence(sync) + 1;
     if (sync->lease != NULL && rky_lease_token(sync->lease) > token)
         token = rky_lease_token(sync->lease);
     return token;

@@ -34,7 +34,7 @@ struct rky_sync_options {
     const char *worker_id;
     bool skippable; /**< a run or an apply: on_upload_failure = "skip" holds for them only */
     bool read_only; /**< look only: no lease, never an upload */
-    int64_t lock_timeout_ms; /**< for the lock and the lease; 0 = one try */
+    int64_t lock_timeout_ms;  /**< for the lock and the lease; 0 = one try */
     const _Atomic bool *stop; /**< set by somebody to end waiting soon; NULL = nobody */
     struct rky_clock *clock;
     struct rky_log *log;
@@ -68,7 +68,7 @@ struct rky_ledger *rky_sync_ledger(const struct rky_sync *sync);
 bool rky_sync_is_confirmed(const struct rky_sync *sync);
 
 /** @brief First fence token to use: greater than any the lease, the snapshot or the copy knows. */
-int64_t rky_sync_token(const struct rky_sync *sync);
+int64_t rky_sync_token(struct rky_sync *sync);
 /** @brief No request. @return 0; RKY_ERR_FENCED when the lease is lost; RKY_ERR_UNAVAILABLE when
  *         mode `require` and the server has not answered for too long. */
 RKY_MUST_CHECK int rky_sync_check(struct rky_sync *sync, struct rky_error *err);

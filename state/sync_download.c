@@ -173,12 +173,10 @@ static int judge(struct rky_sync *sync, struct rky_remote_object *object,
                  const struct rky_snapshot_head *ours, bool there, const char **ret_class,
                  struct rky_error *err)
 {
-    if (object->not_modified)
-        return take_unmodified(sync);
-    if (!object->exists)
+    if (!object->exists && !object->not_modified)
         return take_absent(sync, ours, there, err);
     bool recreate = object->etag[0] == '\0';
-    int rc = take_body(sync, object, ret_class, err);
+    int rc = object->not_modified ? take_unmodified(sync) : take_body(sync, object, ret_class, err);
     if (rc == 0 && recreate) {
         /* From a cache that outlived the store: the next commit creates. */
         sync->base.exists = false;
@@ -229,10 +227,11 @@ int rky_sync_download(struct rky_sync *sync, struct rky_error *err)
     const char *fault_class = NULL;
     bool there = false;
     int rc = 0;
-    struct rky_transfer_report *report = rky_sync_report_begin(sync, RKY_TRANSFER_DOWNLOAD);
+    /* A copy that cannot be read is no transfer that failed: nothing was asked, nothing is told. */
     const char *version = version_at_hand(sync, &ours, &there, err, &rc);
     if (rc != 0)
         return rc;
+    struct rky_transfer_report *report = rky_sync_report_begin(sync, RKY_TRANSFER_DOWNLOAD);
     rky_sync_transfer(sync, &transfer);
     rky_fault_point("download.before");
     rc = fetch(sync, version, &transfer, &object, &fault);

@@ -144,6 +144,24 @@ static int still_allowed(struct commit *commit, int64_t fence, struct rky_error 
     return callbacks->claims_held(callbacks->context, err);
 }
 
+/* What the remote holds has all of ours in it already: the report tells of that version, and what
+ * was sent in vain is nothing to keep. */
+static void note_found(struct commit *commit)
+{
+    struct rky_sync *sync = commit->sync;
+    struct rky_transfer_report *report = commit->report;
+    report->unchanged = true;
+    report->raw_bytes = -1;
+    report->generation = sync->base.generation;
+    report->fence = sync->base.fence;
+    memcpy(report->write_id, sync->base.write_id, sizeof(report->write_id));
+    report->sha256[0] = '\0';
+    rky_free(sync->sent);
+    sync->sent = NULL;
+    sync->confirmed = true;
+    commit->done = true;
+}
+
 static int settle_with(struct commit *commit, const struct rky_remote_object *object,
                        struct rky_error *err)
 {
@@ -162,7 +180,8 @@ static int settle_with(struct commit *commit, const struct rky_remote_object *ob
     if (same_lineage && (relation == RKY_SAME || relation == RKY_AHEAD)) {
         /* What we last read, or an earlier write of ours that landed late: only the base moved. */
         rky_sync_note_base(sync, object, &head);
-        commit->done = relation == RKY_SAME;
+        if (relation == RKY_SAME)
+            note_found(commit);
         goto out;
     }
     if (!same_lineage) {
@@ -184,7 +203,9 @@ static int settle_with(struct commit *commit, const struct rky_remote_object *ob
     if (rc == 0) {
         rky_sync_note_base(sync, object, &head);
         sync->adopted = sync->adopted || adopted;
-        commit->done = adopted;
+        /* Behind: somebody built on what we have, and nothing of ours is missing there. */
+        if (adopted || (relation == RKY_BEHIND))
+            note_found(commit);
     }
 out:
     rky_free(raw);
@@ -196,10 +217,16 @@ static int settle(struct commit *commit, struct rky_error *err)
 {
     struct rky_sync *sync = commit->sync;
     struct rky_remote_object object = {0};
+    struct rky_snapshot_head ours;
     rky_fault_point("upload.settle");
     int rc = rky_remote_get_durable(sync->remote, &sync->name, &commit->transfer, &object, err);
     if (rc == 0 && !object.exists) {
-        sync->base = (struct rky_base){.known = true, .generation = sync->base.generation};
+        /* Created anew; never with a number that this content had before. */
+        rc = rky_ledger_head(rky_sync_ledger(sync), &ours, err);
+        int64_t before = rc == 0 && ours.generation > 0 ? ours.generation - 1 : 0;
+        sync->base = (struct rky_base){
+            .known = rc == 0,
+            .generation = sync->base.generation > before ? sync->base.generation : before};
     } else if (rc == 0) {
         rc = settle_with(commit, &object, err);
     }
