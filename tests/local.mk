@@ -34,6 +34,7 @@ include tests/unit/config.mk
 include tests/unit/remote_common.mk
 include tests/unit/schemas.mk
 include tests/unit/state.mk
+include tests/unit/sync.mk
 include tests/unit/s3.mk
 include tests/unit/guard.mk
 include tests/unit/valkey.mk
