@@ -17,6 +17,10 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True
+
+import state_bench  # pylint: disable=wrong-import-position
+
 BUILD = None
 ROWS = []
 
@@ -339,7 +343,8 @@ def main():
     parser.add_argument("--millions", default="1,5", help="sizes of the copied table")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=10000)
-    parser.add_argument("--only", default="copy,many,jobs")
+    parser.add_argument("--state-jobs", type=int, default=3000)
+    parser.add_argument("--only", default="copy,many,jobs,state")
     parser.add_argument("--output", help="also write the figures to this JSON file")
     options = parser.parse_args()
     BUILD = os.path.abspath(options.build)
@@ -353,6 +358,9 @@ def main():
         bench_many(1000, 0.4, 20, options.rounds)
     if "jobs" in chosen:
         bench_jobs(os.path.abspath(options.source), options.jobs, options.rounds)
+    if "state" in chosen:
+        state_bench.run(sys.modules[__name__], os.path.abspath(options.source), options.state_jobs,
+                        options.rounds)
     if options.output:
         with open(options.output, "w", encoding="utf-8") as out:
             json.dump({"version": 1, "cores": os.cpu_count(), "figures": ROWS}, out, indent=2)
