@@ -212,6 +212,25 @@ static int s3_put(struct rky_remote *remote, const struct rky_remote_name *name,
     return rc;
 }
 
+/* Some servers delete whatever the condition says (MinIO does), so the version is looked at first:
+ * what is left to them is the moment between the two requests. */
+static int check_version(struct rky_remote *remote, const struct rky_remote_name *name,
+                         const char *key, const char *etag, struct rky_transfer *transfer,
+                         struct rky_error *err)
+{
+    const char *bucket = ((struct rky_s3 *)remote)->options.bucket;
+    struct rky_remote_object object = {0};
+    int rc = s3_head(remote, name, transfer, &object, err);
+    if (rc == 0 && (!object.exists || strcmp(object.etag, etag) != 0)) {
+        rc = object.exists ? RKY_ERR_CONFLICT : RKY_ERR_NOT_FOUND;
+        transfer->attempt.error_class = object.exists ? "conflict" : "deleted";
+        (void)rky_fail(err, (enum rky_err)rc, "DELETE of 's3://%s/%s' found %s", bucket, key,
+                       object.exists ? "another version than expected" : "the object gone");
+    }
+    rky_remote_object_done(&object);
+    return rc;
+}
+
 static int s3_remove(struct rky_remote *remote, const struct rky_remote_name *name,
                      const char *etag, struct rky_transfer *transfer, struct rky_error *err)
 {
@@ -228,7 +247,9 @@ static int s3_remove(struct rky_remote *remote, const struct rky_remote_name *na
         .if_match = s3->options.conditional ? etag : NULL,
         .timeout_ms = rky_s3_timeout_ms(0),
     };
-    int rc = rky_s3_call(s3, &request, transfer, &response, err);
+    int rc = request.if_match != NULL ? check_version(remote, name, key, etag, transfer, err) : 0;
+    if (rc == 0)
+        rc = rky_s3_call(s3, &request, transfer, &response, err);
     rky_http_response_done(&response);
     rky_free(key);
     return rc;
