@@ -120,7 +120,7 @@ json_t *rky_report_transfer(const struct rky_run *run, const struct rky_transfer
     char *id_name = landed ? rky_strdup(report->write_id)
                            : rky_asprintf("%s|%s|%d|%s", run->commit_job_id,
                                           up ? "state.upload" : "state.download", run->job->attempt,
-                                          up ? report->write_id : run->run_id);
+                                          run->run_id);
     json_t *body = rky_transfer_report_json(report);
     json_t *event = NULL;
     if (id_name != NULL && body != NULL)

@@ -144,6 +144,8 @@ const char *const *rky_run_own_tables(struct rky_run *run);
  *         after the bump. No-op for an answered job. */
 RKY_MUST_CHECK int rky_run_renumbered(struct rky_run *run, struct rky_ledger *ledger,
                                       int64_t generation, struct rky_error *err);
+/** @brief The generation that the recorded result promises to have uploaded, -1 = none. */
+int64_t rky_run_promised_generation(const struct rky_run *run);
 /**
  * @brief The upload ended otherwise than recorded: put what happened into the recorded result and
  *        its events, in a transaction of its own.

@@ -224,6 +224,18 @@ int rky_run_upload_ended(struct rky_run *run, const struct rky_transfer_report *
     return rc;
 }
 
+int64_t rky_run_promised_generation(const struct rky_run *run)
+{
+    json_t *result = run->result != NULL ? json_loads(run->result, 0, NULL) : NULL;
+    const json_t *upload = json_object_get(json_object_get(result, "state"), "upload");
+    const char *outcome = json_string_value(json_object_get(upload, "outcome"));
+    int64_t generation = -1;
+    if (outcome != NULL && strcmp(outcome, rky_outcome_name(RKY_OUTCOME_OK)) == 0)
+        generation = json_integer_value(json_object_get(upload, "generation"));
+    json_decref(result);
+    return generation;
+}
+
 int rky_run_give_up(struct rky_run *run, const struct rky_transfer_report *report,
                     const struct rky_error *failure, struct rky_error *err)
 {

@@ -59,28 +59,36 @@ int rky_job_publish_event(const struct rky_job_env *env, const struct rky_job *j
     return rc;
 }
 
-/* The measured form of an event, where there is one for the same write. */
-static const json_t *best_of(const json_t *recorded, const json_t *measured)
+/* Whether the measured event is a better form of the recorded one: the same id. */
+static bool is_same(const json_t *recorded, const json_t *measured)
 {
     const char *id = json_string_value(json_object_get(recorded, "id_name"));
     const char *better = json_string_value(json_object_get(measured, "id_name"));
-    return id != NULL && better != NULL && strcmp(id, better) == 0 ? measured : recorded;
+    return id != NULL && better != NULL && strcmp(id, better) == 0;
 }
 
 static int publish_events(const struct rky_job_env *env, const struct rky_job *job,
                           const char *recorded, const json_t *measured, struct rky_error *err)
 {
     if (strcmp(recorded, "[]") == 0)
-        return 0;
+        return measured != NULL ? rky_job_publish_event(env, job, measured, err) : 0;
     json_t *events = json_loads(recorded, 0, NULL);
     if (!json_is_array(events)) {
         json_decref(events);
         return rky_fail(err, RKY_ERR_STATE_FILE, "job '%s': the recorded events are no JSON array",
                         job->job_id);
     }
+    bool told = measured == NULL;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < json_array_size(events); i++)
-        rc = rky_job_publish_event(env, job, best_of(json_array_get(events, i), measured), err);
+    for (size_t i = 0; rc == 0 && i < json_array_size(events); i++) {
+        const json_t *event = json_array_get(events, i);
+        bool same = is_same(event, measured);
+        told = told || same;
+        rc = rky_job_publish_event(env, job, same ? measured : event, err);
+    }
+    /* A transfer of a later attempt, which nothing that is recorded tells of. */
+    if (rc == 0 && !told)
+        rc = rky_job_publish_event(env, job, measured, err);
     json_decref(events);
     return rc;
 }

@@ -210,6 +210,14 @@ static int step_record(struct walk *walk, struct rky_error *err)
     return rky_run_record(walk->run, walk->failed ? &walk->failure : NULL, err);
 }
 
+/* Whether the recorded result is nobody's yet: of this attempt, or of an earlier one whose upload
+ * never came to the remote either. */
+static bool is_ours_alone(const struct walk *walk)
+{
+    return !rky_run_answered(walk->run) ||
+           rky_run_promised_generation(walk->run) > rky_workspace_base(walk->workspace)->generation;
+}
+
 /* The upload failed for good: what was recorded as a success is put right, or taken back. */
 static int upload_failed(struct walk *walk, const struct rky_error *fault, struct rky_error *err)
 {
@@ -219,8 +227,7 @@ static int upload_failed(struct walk *walk, const struct rky_error *fault, struc
     int rc = fault->code;
     if (rc == RKY_ERR_FENCED || !skippable)
         rky_sync_discard(walk->sync);
-    else if (final && !rky_run_answered(walk->run) && rc != RKY_ERR_NOMEM &&
-             rc != RKY_ERR_INTERRUPTED)
+    else if (final && is_ours_alone(walk) && rc != RKY_ERR_NOMEM && rc != RKY_ERR_INTERRUPTED)
         rc = rky_run_upload_ended(walk->run, report, fault, err);
     if (rc != 0 && err != NULL)
         *err = *fault;
@@ -251,7 +258,7 @@ static int step_upload(struct walk *walk, struct rky_error *err)
     if (rky_sync_was_adopted(walk->sync))
         return rky_run_adopt_recorded(walk->run, err);
     if (report != NULL && report->outcome == RKY_OUTCOME_SKIPPED_AFTER_FAILURE &&
-        !rky_run_answered(walk->run))
+        is_ours_alone(walk))
         return rky_run_upload_ended(walk->run, report, NULL, err);
     return 0;
 }
@@ -286,10 +293,10 @@ static int publish_recorded(struct walk *walk, struct rky_error *err)
 {
     const struct rky_transfer_report *upload = rky_sync_report(walk->sync, RKY_TRANSFER_UPLOAD);
     json_t *measured = NULL;
-    if (rky_run_answered(walk->run)) {
-        /* What is recorded tells of the attempt that did the job, not of this one. */
-        tell_transfers(walk);
-    } else if (upload != NULL) {
+    /* What is recorded of an answered job tells of the attempt that did it, not of this one. */
+    if (rky_run_answered(walk->run))
+        tell_transfer(walk, RKY_TRANSFER_DOWNLOAD, &walk->told_download);
+    if (upload != NULL) {
         measured = rky_run_transfer_event(walk->run, upload);
         if (measured == NULL)
             return rky_fail_nomem(err);
