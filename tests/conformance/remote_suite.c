@@ -648,7 +648,7 @@ struct race {
 struct writer {
     struct race *race;
     struct rky_snapshot_head head;
-    char body[32], etag[RKY_ETAG_MAX];
+    char body[64], etag[RKY_ETAG_MAX];
     int rc;
     struct rky_attempt attempt;
     struct rky_error err;
@@ -682,7 +682,9 @@ static void run_race(char base[RKY_ETAG_MAX])
     for (size_t i = 0; i < WRITERS; i++) {
         writers[i].race = &race;
         writers[i].head = sample_head(1);
-        (void)snprintf(writers[i].body, sizeof(writers[i].body), "writer %zu", i);
+        /* No two writes are ever equal, or a version that is an MD5 would come back. */
+        (void)snprintf(writers[i].body, sizeof(writers[i].body), "writer %zu %s", i,
+                       writers[i].head.write_id);
         ck_assert_int_eq(pthread_create(&threads[i], NULL, write_once, &writers[i]), 0);
     }
     const struct writer *winner = NULL;
