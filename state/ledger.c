@@ -91,6 +91,27 @@ static int reconnect_if_moved(struct rky_ledger *ledger, struct rky_error *err)
     return rky_ledger_connect(ledger, err);
 }
 
+/* A private copy is used by whoever has its lock and by nobody else: SQLite then need not look, at
+ * every statement, whether somebody changed it, and keeps one journal for all transactions. */
+static int keep_to_ourselves(struct rky_ledger *ledger, struct rky_error *err)
+{
+    if (!ledger->private_copy)
+        return 0;
+    return rky_ledger_exec(ledger, "PRAGMA locking_mode = EXCLUSIVE", "keep the file to ourselves",
+                           err);
+}
+
+/* SQLite lets its locks go at the next look into the file. Where that fails the connection goes:
+ * the next lock makes another. */
+static void share_again(struct rky_ledger *ledger)
+{
+    struct rky_error odd = {0};
+    if (ledger->private_copy && ledger->db != NULL &&
+        rky_ledger_exec(ledger, "PRAGMA locking_mode = NORMAL; SELECT 1 FROM sqlite_schema LIMIT 1",
+                        "share the file again", &odd) != 0)
+        rky_ledger_disconnect(ledger);
+}
+
 int rky_ledger_lock(struct rky_ledger *ledger, int64_t timeout_ms, struct rky_error *err)
 {
     RKY_ASSERT(ledger->mode == RKY_LEDGER_WRITE);
@@ -101,6 +122,8 @@ int rky_ledger_lock(struct rky_ledger *ledger, int64_t timeout_ms, struct rky_er
         rc = rky_file_lock_wait(&ledger->lock, timeout_ms, err);
     if (rc == 0)
         rc = reconnect_if_moved(ledger, err);
+    if (rc == 0)
+        rc = keep_to_ourselves(ledger, err);
     if (rc != 0)
         rky_file_lock_release(&ledger->lock);
     return rc;
@@ -109,6 +132,7 @@ int rky_ledger_lock(struct rky_ledger *ledger, int64_t timeout_ms, struct rky_er
 void rky_ledger_unlock(struct rky_ledger *ledger)
 {
     rky_ledger_rollback(ledger);
+    share_again(ledger);
     rky_file_lock_release(&ledger->lock);
 }
 

@@ -32,7 +32,8 @@ state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remot
 	state/remote_guarded.c state/remote_commit.c state/remote_commit.h state/remote_tiered.c \
 	state/outcome.c
 
-state_librkystate_la_SOURCES += state/store.c state/workspace.c state/sync_internal.h state/sync.c \
+state_librkystate_la_SOURCES += state/store.c state/workspace.c state/workspace_base.h \
+	state/workspace_base.c state/sync_internal.h state/sync.c \
 	state/sync_download.c state/sync_merge.c state/sync_upload.c state/sync_versions.c
 
 # Migrations are compiled in as C strings, one line of SQL per line of C.

@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +26,7 @@
 
 #include "common/fsutil.h"
 #include "common/mem.h"
-
-/* A base file is a few hundred bytes; anything longer is not ours. */
-enum { BASE_MAX = 4096 };
+#include "state/workspace_base.h"
 
 struct rky_workspace {
     char namespace_[64];
@@ -45,6 +42,7 @@ struct rky_workspace {
     char *old;       /**< the copy before the last install, until that is settled */
     char *unsettled; /**< path of the new copy while there is an old one */
     struct rky_base base;
+    struct rky_base_seen base_seen;
 };
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -101,6 +99,7 @@ static void close_ledger(struct rky_workspace *workspace)
     rky_free(workspace->path);
     workspace->path = NULL;
     workspace->base = (struct rky_base){0};
+    workspace->base_seen = (struct rky_base_seen){0};
 }
 
 void rky_workspace_free(struct rky_workspace *workspace)
@@ -129,41 +128,6 @@ struct rky_ledger *rky_workspace_ledger(const struct rky_workspace *workspace)
 
 /* --- what the remote last held --------------------------------------------------------------- */
 
-static char *base_path(const char *path)
-{
-    return rky_asprintf("%s.base", path);
-}
-
-static void copy_text(char *to, size_t size, const json_t *value)
-{
-    const char *text = json_string_value(value);
-    if (text != NULL && strlen(text) < size)
-        memcpy(to, text, strlen(text) + 1);
-}
-
-/* Whatever is wrong with the file, the remote is asked instead. */
-static void read_base(struct rky_workspace *workspace)
-{
-    struct rky_error odd = {0};
-    char *text = NULL, *path = base_path(workspace->path);
-    size_t length = 0;
-    workspace->base = (struct rky_base){0};
-    if (path != NULL && rky_path_exists(path) &&
-        rky_read_file(path, BASE_MAX, &text, &length, &odd) == 0) {
-        json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-        struct rky_base *base = &workspace->base;
-        copy_text(base->etag, sizeof(base->etag), json_object_get(object, "etag"));
-        copy_text(base->write_id, sizeof(base->write_id), json_object_get(object, "write_id"));
-        base->generation = json_integer_value(json_object_get(object, "generation"));
-        base->fence = json_integer_value(json_object_get(object, "fence"));
-        base->exists = rky_uuid_valid(base->write_id) && base->etag[0] != '\0';
-        base->known = base->exists;
-        json_decref(object);
-    }
-    rky_free(text);
-    rky_free(path);
-}
-
 const struct rky_base *rky_workspace_base(const struct rky_workspace *workspace)
 {
     return &workspace->base;
@@ -172,33 +136,8 @@ const struct rky_base *rky_workspace_base(const struct rky_workspace *workspace)
 void rky_workspace_set_base(struct rky_workspace *workspace, const struct rky_base *base)
 {
     workspace->base = *base;
-    if (workspace->path == NULL || workspace->local)
-        return;
-    /* Not synced to disk: it is a hint, and torn JSON is no JSON. */
-    char *path = base_path(workspace->path), *fresh = NULL, *text = NULL;
-    FILE *file = NULL;
-    if (path == NULL)
-        return;
-    if (!base->known || !base->exists) {
-        (void)unlink(path);
-        goto out;
-    }
-    json_t *object =
-        json_pack("{s:s, s:s, s:I, s:I}", "etag", base->etag, "write_id", base->write_id,
-                  "generation", (json_int_t)base->generation, "fence", (json_int_t)base->fence);
-    text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
-    fresh = rky_asprintf("%s.new", path);
-    if (text == NULL || fresh == NULL || (file = fopen(fresh, "we")) == NULL)
-        goto out;
-    bool written = fputs(text, file) >= 0;
-    written = fclose(file) == 0 && written;
-    if (!written || rename(fresh, path) != 0)
-        (void)unlink(fresh);
-out:
-    free(text);
-    rky_free(fresh);
-    rky_free(path);
+    if (workspace->path != NULL && !workspace->local)
+        rky_base_save(workspace->path, base, &workspace->base_seen);
 }
 
 /* --- files of a copy -------------------------------------------------------------------------- */
@@ -331,7 +270,7 @@ static int open_at(struct rky_workspace *workspace, char *path, struct rky_error
     }
     workspace->path = path;
     if (!workspace->local)
-        read_base(workspace);
+        rky_base_load(workspace->path, &workspace->base_seen, &workspace->base);
     return 0;
 }
 
@@ -389,8 +328,9 @@ static int open_newest(struct rky_workspace *workspace, struct rky_error *err)
         if (workspace->path != NULL && strcmp(workspace->path, path) == 0 &&
             rky_path_exists(path)) {
             rky_free(path);
+            /* Another process may have used the same copy. */
             if (!workspace->local)
-                read_base(workspace); /* another process may have used the same copy */
+                rky_base_load(workspace->path, &workspace->base_seen, &workspace->base);
             return 0;
         }
         close_ledger(workspace);

@@ -333,10 +333,9 @@ static void read_header(struct link *link, const char *line)
         link->expects = true;
     else if (strncasecmp(line, "connection", name) == 0)
         link->close = strcasecmp(value, "close") == 0;
-    else if (name > 11 && strncasecmp(line, "x-amz-meta-", 11) == 0 &&
-             strlen(link->metadata) + strlen(line) + 3 < sizeof(link->metadata)) {
-        (void)strcat(link->metadata, line);
-        (void)strcat(link->metadata, "\r\n");
+    else if (name > 11 && strncasecmp(line, "x-amz-meta-", 11) == 0) {
+        size_t used = strlen(link->metadata);
+        (void)snprintf(link->metadata + used, sizeof(link->metadata) - used, "%s\r\n", line);
     }
 }
 
