@@ -10,7 +10,6 @@ need_faults
 need_s3
 need_valkey
 
-is_stopped() { [ "$(ps -o state= -p "$1" | cut -c1)" = T ]; }
 table=acme_warehouse.staging__us__shopify.orders
 target=$(orders_target acme)
 make_orders acme 30
@@ -68,15 +67,12 @@ healthy 'a write that is too late'
 
 # --- state delete against a writer without a lease, both ways round ---
 add_orders acme 5
-start older env RKY_FAULT=upload.before_put=stop "$rocky" --config pod1.toml run --namespace acme \
-    --output json
-older=$started
-wait_for 30 is_stopped "$older"
+hold upload.before_put "$rocky" --config pod1.toml run --namespace acme --output json
 on_pod 2 state delete --namespace acme --table $table
 is "$status" 0 'a watermark is deleted while a run is before its upload'
 deleted=$(on_pod 3 state --namespace acme --output json && jq .generation <<<"$stdout")
-kill -CONT "$older"
-wait "$older"
+thaw
+wait "$held"
 is $? 0 'the run merges'
 run_on 3
 is "$(action | cut -d' ' -f1,2)" 'success full_refresh' 'and the full refresh is not forgotten'
@@ -84,15 +80,12 @@ run_on 1
 is "$(action)" 'success incremental 0' 'nor done twice'
 healthy 'a delete before the upload'
 
-start older env RKY_FAULT=upload.before_put=stop "$rocky" --config pod1.toml state delete \
-    --namespace acme --table $table
-older=$started
-wait_for 30 is_stopped "$older"
+hold upload.before_put "$rocky" --config pod1.toml state delete --namespace acme --table $table
 add_orders acme 5
 run_on 2
 is "$(action)" 'success incremental 5' 'a run is faster than the upload of a delete'
-kill -CONT "$older"
-wait "$older"
+thaw
+wait "$held"
 is $? 0 'which merges'
 run_on 3
 is "$(action | cut -d' ' -f1,2)" 'success full_refresh' 'and is obeyed'

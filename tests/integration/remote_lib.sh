@@ -187,6 +187,32 @@ run_job() {
     result=$(jq -c .result <<<"$stdout")
 }
 
+# hold POINT COMMAND...: runs up to that fault point and is frozen there, as $held; its output in
+# held.out and held.err. A process that only stops itself may get a little further.
+hold() {
+    local point=$1
+    shift
+    rm -f gate gate.reached
+    start held env "RKY_FAULT=$point=wait:$work/gate" "$@"
+    held=$started
+    freeze
+}
+
+# freeze: what waits at its gate, whoever started it.
+freeze() {
+    wait_for 30 test -e gate.reached
+    kill -STOP "$held"
+    wait_for 30 is_frozen
+}
+
+is_frozen() { grep -q '^State:.*T' "/proc/$held/status"; }
+
+# thaw: it goes on.
+thaw() {
+    : >gate
+    kill -CONT "$held"
+}
+
 # --- what is told -------------------------------------------------------------------------------
 
 # events TYPE [JQ-FILTER]: bodies of the events of a type on the results topic.

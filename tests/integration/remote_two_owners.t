@@ -10,7 +10,6 @@ need_faults
 need_s3
 need_valkey
 
-is_stopped() { [ "$(ps -o state= -p "$1" | cut -c1)" = T ]; }
 target=$(orders_target acme)
 source_file=source/fivetran/src__acme__us__shopify.db
 for table in customers orders refunds; do
@@ -29,19 +28,17 @@ write_pod 3 s3 "$short" 'lock.mode = "off"'
 write_pod 4 s3 "$short" 'lock.mode = "off"'
 write_pod 5 tiered "$short" 'lock.ttl_seconds = 2' 'lock.mode = "require"'
 
-# begin POD POINT: a run that stops itself there; its pid in $older.
+# begin POD POINT: a run that is frozen there.
 begin() {
-    start older env "RKY_FAULT=$2" "$rocky" --config "pod$1.toml" run --namespace acme --output json
-    older=$started
-    wait_for 30 is_stopped "$older"
+    hold "$2" "$rocky" --config "pod$1.toml" run --namespace acme --output json
 }
 
 go_on() {
-    kill -CONT "$older"
-    wait "$older"
+    thaw
+    wait "$held"
     status=$?
-    stdout=$(<older.out)
-    stderr=$(<older.err)
+    stdout=$(<held.out)
+    stderr=$(<held.err)
 }
 
 marks() { sql "$target" 'SELECT table_name, value, commit_id FROM _rocky_watermarks ORDER BY 1'; }
@@ -79,14 +76,14 @@ replaced() {
 run_on 1
 is "$status" 0 'a first run'
 more_rows
-begin 1 table.between=stop
+begin 1 table.between
 is_free() { [ "$(valkey EXISTS 'rocky:state:{acme}:lock')" = 0 ]; }
 wait_for 10 is_free
 ok $? 'frozen between two tables the lease runs out'
 replaced 'lease lost by being frozen' 2 14
 
 more_rows
-begin 1 table.between=stop
+begin 1 table.between
 valkey FLUSHALL >/dev/null
 replaced 'Valkey forgot lock and fence' 2 14
 
@@ -111,10 +108,10 @@ all_once 'the lock was taken'
 
 # No lease at all.
 more_rows
-begin 3 table.between=stop
+begin 3 table.between
 replaced 'without a lease' 4 14
 more_rows
-begin 3 upload.before_put=stop
+begin 3 upload.before_put
 replaced 'without a lease, before the upload' 4 0
 on_pod 4 history --namespace acme --runs 100 --output json
 count=$(jq '.runs | length' <<<"$stdout")
@@ -127,7 +124,7 @@ all_once 'later'
 
 # A foreign commit that claims nothing, while all claims are still ours: both are kept.
 more_rows
-begin 3 upload.before_put=stop
+begin 3 upload.before_put
 on_pod 4 state delete --namespace acme --table acme_warehouse.staging__us__shopify.orders
 is "$status" 0 'meanwhile somebody asks for a full refresh'
 go_on

@@ -11,20 +11,22 @@ need_valkey
 need_kafka
 options=('transfer_timeout_seconds = 5' 'lock.ttl_seconds = 2'
     'retry.circuit_breaker_threshold = 0')
-is_stopped() { [ "$(ps -o state= -p "$1" | cut -c1)" = T ]; }
 make_orders acme 40
 target=$(orders_target acme)
 for pod in 1 2 3; do
     write_pod $pod tiered "${options[@]}"
 done
 
-start_pod 1 RKY_FAULT=upload.before_put=stop:2
+: >gate
+start_pod 1 "RKY_FAULT=upload.before_put=wait:$work/gate"
 run_job acme
 is "$(outcomes "$result")" 'absent ok' 'a first job'
+rm -f gate gate.reached
 add_orders acme 11
 enqueue run --namespace acme
 job=$job_id
-wait_for 30 is_stopped "${pods[1]}"
+held=${pods[1]}
+freeze
 ok $? 'the next one is frozen before its upload'
 is "$(sql "$target" 'SELECT count(*) FROM orders')" 51 'when its rows are in the target'
 start_pod 2
@@ -37,7 +39,7 @@ is "$(jq -r '"\(.rows_copied) \(.materializations[0].reconciled)"' <<<"$result")
     'it tells what the first one did, from the target'
 before=$(sql "$target" 'SELECT value, commit_id FROM _rocky_watermarks')
 writes=$(head_writes acme | wc -l)
-kill -CONT "${pods[1]}"
+thaw
 is_fenced() { grep -q 'job given back' pod1.err; }
 wait_for 30 is_fenced
 ok $? 'the first one wakes up and gives the job back'
