@@ -39,7 +39,8 @@ static const struct rky_command commands[] = {
          "given, one at a time for each namespace and worker.concurrency at a time in all, and "
          "publishes what came of each. Any number of workers share the queue. SIGTERM and SIGINT "
          "drain it: nothing new is started, jobs stop after the table at work and go back to the "
-         "queue; a second signal, or worker.drain_grace_seconds, interrupts the tables too.",
+         "queue; a second signal, or worker.drain_grace_seconds, interrupts the tables too. SIGHUP "
+         "closes the circuit breakers of the state store.",
      .options = worker_options},
     {0},
 };
