@@ -348,4 +348,5 @@ void rky_ledger_disconnect(struct rky_ledger *ledger)
     int rc = sqlite3_close(ledger->db); /* rolls back what is open */
     RKY_ASSERT(rc == SQLITE_OK);        /* busy only with a statement that is not in the cache */
     ledger->db = NULL;
+    ledger->remembers = false;
 }

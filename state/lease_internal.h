@@ -59,6 +59,7 @@ struct rky_leases {
     struct rky_lease *list;
     pthread_t thread;
     bool running;
+    bool asleep; /* the thread, until it is told of a lease */
     _Atomic bool stopping;
 };
 
@@ -68,6 +69,8 @@ int64_t rky_leases_boot_ms(const struct rky_leases *leases);
 int64_t rky_lease_deadline(int64_t sent_boot_ms, int64_t ttl_ms);
 /** @brief The renewing thread, started with the lock held. */
 RKY_MUST_CHECK int rky_lease_renewer_start(struct rky_leases *leases, struct rky_error *err);
+/** @brief There is a new lease. With the lock held. */
+void rky_lease_renewer_tell(struct rky_leases *leases);
 void rky_lease_renewer_stop(struct rky_leases *leases);
 /** @brief Drop one hold on a lease, with the lock held; the last one frees it. */
 void rky_lease_drop(struct rky_lease *lease);

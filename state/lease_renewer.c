@@ -22,6 +22,9 @@ enum {
     CALL_MS = 3000,
     /* A suspended machine and a clock of tests move on without the condition variable. */
     SLICE_MS = 250,
+    /* Without a lease it stays awake for a second: where jobs follow each other, waking it for each
+     * would cost more than the lease. */
+    LINGER_SLICES = 4,
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -93,17 +96,41 @@ static void wait_slice(struct rky_leases *leases, int64_t wait_ms)
     (void)pthread_cond_timedwait(&leases->changed, &leases->lock, &until);
 }
 
+/* Nothing to renew: look again soon for a while, then sleep until somebody takes a lease. */
+static void rest(struct rky_leases *leases, int *idle_slices)
+{
+    if (*idle_slices < LINGER_SLICES) {
+        ++*idle_slices;
+        wait_slice(leases, SLICE_MS);
+        return;
+    }
+    leases->asleep = true;
+    (void)pthread_cond_wait(&leases->changed, &leases->lock);
+    leases->asleep = false;
+    *idle_slices = 0;
+}
+
+void rky_lease_renewer_tell(struct rky_leases *leases)
+{
+    /* Awake it looks at all leases more often than the new one is due. */
+    if (leases->asleep || leases->ttl_ms / 3 <= 2 * SLICE_MS)
+        (void)pthread_cond_broadcast(&leases->changed);
+}
+
 static void *run(void *argument)
 {
     struct rky_leases *leases = argument;
+    int idle_slices = 0;
     (void)pthread_mutex_lock(&leases->lock);
     while (!atomic_load(&leases->stopping)) {
         struct rky_lease *lease = next_due(leases);
-        int64_t wait_ms =
-            lease != NULL ? lease->renew_boot_ms - rky_leases_boot_ms(leases) : INT64_MAX;
-        if (lease == NULL)
-            (void)pthread_cond_wait(&leases->changed, &leases->lock);
-        else if (wait_ms > 0)
+        if (lease == NULL) {
+            rest(leases, &idle_slices);
+            continue;
+        }
+        idle_slices = 0;
+        int64_t wait_ms = lease->renew_boot_ms - rky_leases_boot_ms(leases);
+        if (wait_ms > 0)
             wait_slice(leases, wait_ms);
         else
             renew(leases, lease);

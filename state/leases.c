@@ -241,7 +241,7 @@ static struct rky_lease *register_lease(const struct call *call, struct rky_erro
     if (rc == 0) {
         lease->next = leases->list;
         leases->list = lease;
-        (void)pthread_cond_broadcast(&leases->changed);
+        rky_lease_renewer_tell(leases);
     }
     (void)pthread_mutex_unlock(&leases->lock);
     if (rc == 0)

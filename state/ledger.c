@@ -117,6 +117,7 @@ int rky_ledger_lock(struct rky_ledger *ledger, int64_t timeout_ms, struct rky_er
     RKY_ASSERT(ledger->mode == RKY_LEDGER_WRITE);
     if (ledger->lock.held)
         return 0;
+    ledger->remembers = false;
     int rc = rky_ledger_lock_open(ledger, err);
     if (rc == 0)
         rc = rky_file_lock_wait(&ledger->lock, timeout_ms, err);
@@ -151,6 +152,7 @@ int rky_ledger_begin(struct rky_ledger *ledger, struct rky_error *err)
         return rky_fail(err, RKY_ERR_BUG, "the writer's lock of state file '%s' is not held",
                         ledger->path);
     ledger->counted_count = 0;
+    ledger->remembers = false;
     int rc = rky_ledger_control(ledger, ledger->mode == RKY_LEDGER_READ ? RKY_SQL_BEGIN_READ
                                                                         : RKY_SQL_BEGIN_WRITE);
     if (rc != SQLITE_OK)

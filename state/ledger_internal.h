@@ -114,6 +114,11 @@ struct rky_ledger {
      *  anything has to bump, because the write id names the content. */
     int64_t changes_before;
     bool named; /**< it did */
+    /** The meta row and the schema version, while nobody else can change them: under the lock, and
+     *  outside a transaction. */
+    bool remembers;
+    struct rky_ledger_meta meta;
+    int64_t schema_version;
 };
 
 /* --- sqlite_file.c ------------------------------------------------------------------------------

@@ -45,8 +45,15 @@ static void read_version_2(struct rky_query *query, struct rky_ledger_meta *meta
         query->rc = SQLITE_FORMAT;
 }
 
-int rky_ledger_meta(struct rky_ledger *ledger, struct rky_ledger_meta *ret_meta,
-                    struct rky_error *err)
+/* Only we can change a copy that we hold, and only in a transaction. */
+static bool may_remember(const struct rky_ledger *ledger)
+{
+    return ledger->private_copy && ledger->lock.held && ledger->db != NULL &&
+           sqlite3_get_autocommit(ledger->db) != 0;
+}
+
+static int read_meta(struct rky_ledger *ledger, struct rky_ledger_meta *ret_meta,
+                     struct rky_error *err)
 {
     struct rky_ledger_meta meta = {.generation = 0};
     struct rky_query query = rky_query_start(ledger, RKY_SQL_META_GET);
@@ -64,6 +71,29 @@ int rky_ledger_meta(struct rky_ledger *ledger, struct rky_ledger_meta *ret_meta,
         rc = rky_ledger_fail_damaged(ledger, "it does not say which state it is", err);
     if (rc == 0)
         *ret_meta = meta;
+    return rc;
+}
+
+/* What the whole job asks again and again. */
+static int remember(struct rky_ledger *ledger, struct rky_error *err)
+{
+    struct rky_ledger_header header = {0};
+    int rc = read_meta(ledger, &ledger->meta, err);
+    if (rc == 0)
+        rc = rky_ledger_header_read(ledger, &header, err);
+    ledger->schema_version = header.user_version;
+    ledger->remembers = rc == 0;
+    return rc;
+}
+
+int rky_ledger_meta(struct rky_ledger *ledger, struct rky_ledger_meta *ret_meta,
+                    struct rky_error *err)
+{
+    if (!may_remember(ledger))
+        return read_meta(ledger, ret_meta, err);
+    int rc = ledger->remembers ? 0 : remember(ledger, err);
+    if (rc == 0)
+        *ret_meta = ledger->meta;
     return rc;
 }
 
@@ -131,7 +161,9 @@ int rky_ledger_head(struct rky_ledger *ledger, struct rky_snapshot_head *ret_hea
     struct rky_ledger_meta meta;
     struct rky_ledger_header header = {0};
     int rc = rky_ledger_meta(ledger, &meta, err);
-    if (rc == 0)
+    if (rc == 0 && may_remember(ledger))
+        header.user_version = ledger->schema_version;
+    else if (rc == 0)
         rc = rky_ledger_header_read(ledger, &header, err);
     if (rc != 0)
         return rc;

@@ -276,8 +276,10 @@ void rky_sync_report_end(struct rky_sync *sync, struct rky_transfer_report *repo
     for (size_t i = 0; i < report->leg_count; i++)
         report->bytes += report->legs[i].bytes;
     bool good = report->outcome == RKY_OUTCOME_OK || report->outcome == RKY_OUTCOME_ABSENT;
-    rky_log_write(sync->options.log, good ? RKY_LOG_INFO : RKY_LOG_WARN,
-                  rky_transfer_report_json(report), "%s: %s%s%s",
+    enum rky_log_level level = good ? RKY_LOG_INFO : RKY_LOG_WARN;
+    if (!rky_log_enabled(sync->options.log, level))
+        return;
+    rky_log_write(sync->options.log, level, rky_transfer_report_json(report), "%s: %s%s%s",
                   report->kind == RKY_TRANSFER_UPLOAD ? "state.upload" : "state.download",
                   rky_outcome_name(report->outcome), report->error != NULL ? ": " : "",
                   report->error != NULL ? report->error : "");

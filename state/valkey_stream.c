@@ -154,6 +154,12 @@ int rky_valkey_stream_read(struct rky_valkey_stream *stream, void *buffer, size_
                            struct rky_deadline deadline, size_t *ret_count,
                            struct rky_attempt *ret_attempt, struct rky_error *err)
 {
+    /* An answer takes a while: trying to read it at once is a call for nothing. TLS may have some
+     * of it already. */
+    int waited =
+        stream->tls.ssl == NULL ? wait_for(stream, RKY_STEP_READ, &deadline, ret_attempt, err) : 0;
+    if (waited != 0)
+        return waited;
     for (;;) {
         if (rky_deadline_left_ms(&deadline) <= 0)
             return too_slow(stream, ret_attempt, err);
