@@ -56,8 +56,8 @@ struct rky_ledger_options {
 RKY_MUST_CHECK int rky_ledger_open(const struct rky_ledger_options *options,
                                    struct rky_ledger **ret_ledger, struct rky_error *err);
 void rky_ledger_close(struct rky_ledger *ledger);
-/** @brief Tune SQLite for many threads with a connection each. Once, before the process uses SQLite
- *         for the first time; without effect later. */
+/** @brief Tune SQLite and the allocator for many threads with a connection each. Once, before the
+ *         process uses SQLite for the first time; without effect on it later. */
 void rky_ledger_many_threads(void);
 const char *rky_ledger_path(const struct rky_ledger *ledger);
 

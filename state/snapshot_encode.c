@@ -11,6 +11,7 @@
 #include <zstd_errors.h>
 
 #include "common/ids.h"
+#include "common/mem.h"
 #include "state/ledger_internal.h"
 #include "state/snapshot_internal.h"
 
@@ -49,60 +50,47 @@ static int check_raw(const struct rky_snapshot_head *head, size_t raw_length, st
     return RKY_ERR_STATE_FILE;
 }
 
-/* The image with its two version bytes patched, as pieces. */
+/* The image in rollback mode. */
 struct image {
-    unsigned char start[RKY_SQLITE_HEADER_BYTES];
-    const unsigned char *rest;
-    size_t rest_length;
+    const unsigned char *bytes;
+    size_t length;
+    unsigned char *patched; /* owned; NULL where the image was so already */
 };
 
-static struct image patch(const void *raw, size_t length)
+static int patch(const void *raw, size_t length, struct image *ret_image, struct rky_error *err)
 {
-    struct image image = {.rest = (const unsigned char *)raw + RKY_SQLITE_HEADER_BYTES,
-                          .rest_length = length - RKY_SQLITE_HEADER_BYTES};
-    memcpy(image.start, raw, sizeof(image.start));
-    image.start[WRITE_VERSION_AT] = 1;
-    image.start[READ_VERSION_AT] = 1;
-    return image;
-}
-
-static int digest(const struct image *image, char ret_hex[RKY_SHA256_HEX], struct rky_error *err)
-{
-    struct rky_sha256 *sha256 = rky_sha256_new();
-    if (sha256 == NULL)
+    *ret_image = (struct image){.bytes = raw, .length = length};
+    if (ret_image->bytes[WRITE_VERSION_AT] == 1 && ret_image->bytes[READ_VERSION_AT] == 1)
+        return 0;
+    unsigned char *patched = rky_malloc(length);
+    if (patched == NULL)
         return rky_fail_nomem(err);
-    rky_sha256_add(sha256, image->start, sizeof(image->start));
-    rky_sha256_add(sha256, image->rest, image->rest_length);
-    rky_sha256_finish(sha256, ret_hex);
+    memcpy(patched, raw, length);
+    patched[WRITE_VERSION_AT] = patched[READ_VERSION_AT] = 1;
+    ret_image->bytes = ret_image->patched = patched;
     return 0;
 }
 
-/* One frame that says how long its content is. */
+/* One frame that says how long its content is. In one call, not as a stream: a stream would copy
+ * the content once more. */
 static int compress(const struct image *image, unsigned char *out, size_t capacity,
                     size_t *ret_length, struct rky_error *err)
 {
-    ZSTD_outBuffer to = {.dst = out, .size = capacity};
-    ZSTD_inBuffer start = {.src = image->start, .size = sizeof(image->start)};
-    ZSTD_inBuffer rest = {.src = image->rest, .size = image->rest_length};
     ZSTD_CCtx *context = ZSTD_createCCtx();
     if (context == NULL)
         return rky_fail_nomem(err);
-    size_t left = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, COMPRESSION_LEVEL);
-    if (!ZSTD_isError(left))
-        left = ZSTD_CCtx_setPledgedSrcSize(context, start.size + rest.size);
-    if (!ZSTD_isError(left))
-        left = ZSTD_compressStream2(context, &to, &start, ZSTD_e_continue);
-    if (!ZSTD_isError(left))
-        left = ZSTD_compressStream2(context, &to, &rest, ZSTD_e_end);
+    size_t length = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, COMPRESSION_LEVEL);
+    if (!ZSTD_isError(length))
+        length = ZSTD_compress2(context, out, capacity, image->bytes, image->length);
     (void)ZSTD_freeCCtx(context); /* cannot fail */
-    if (left == 0) {
-        *ret_length = to.pos;
+    if (!ZSTD_isError(length)) {
+        *ret_length = length;
         return 0;
     }
-    return ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation
+    return ZSTD_getErrorCode(length) == ZSTD_error_memory_allocation
                ? rky_fail_nomem(err)
                : rky_fail(err, RKY_ERR_BUG, "cannot compress the state: %s",
-                          ZSTD_isError(left) ? ZSTD_getErrorName(left) : "there is no room");
+                          ZSTD_getErrorName(length));
 }
 
 /* Room for the longest frame that may come out. */
@@ -126,7 +114,7 @@ static int fill(const struct image *image, const struct rky_snapshot_key *key, b
     unsigned char *payload = bytes + header_length;
     size_t length = 0;
     int rc = compress(image, payload + (sealed ? RKY_SNAPSHOT_NONCE_BYTES : 0),
-                      ZSTD_compressBound(sizeof(image->start) + image->rest_length), &length, err);
+                      ZSTD_compressBound(image->length), &length, err);
     if (rc == 0 && sealed) {
         rc = rky_snapshot_seal(key, bytes, header_length, payload, length, err);
         length += RKY_SNAPSHOT_SEAL_BYTES;
@@ -145,27 +133,29 @@ int rky_snapshot_encode(struct rky_snapshot_head *head, const void *raw, size_t 
 {
     struct rky_strbuf frame = {.data = NULL};
     struct rky_snapshot_header header = {.sealed = key != NULL && key->present};
+    struct image image = {.bytes = NULL};
     unsigned char *bytes = NULL;
     size_t length = 0;
     int rc = check_head(head, err);
     if (rc == 0)
         rc = check_raw(head, raw_length, err);
+    if (rc == 0)
+        rc = patch(raw, raw_length, &image, err);
     if (rc != 0)
         return rc;
 
-    const struct image image = patch(raw, raw_length);
     if (header.sealed)
         memcpy(header.key_id, key->id, sizeof(header.key_id));
     head->raw_size = (int64_t)raw_length;
-    rc = digest(&image, head->raw_sha256, err);
+    rky_sha256_hex(image.bytes, image.length, head->raw_sha256);
     header.head = *head;
-    if (rc == 0)
-        rc = rky_snapshot_header_write(&header, &frame, err);
+    rc = rky_snapshot_header_write(&header, &frame, err);
     if (rc == 0)
         rc = make_room(&frame, frame.length, raw_length, &bytes, err);
     if (rc == 0)
         rc = fill(&image, key, header.sealed, frame.length, bytes, &length, err);
     rky_strbuf_done(&frame);
+    rky_free(image.patched);
     if (rc != 0) {
         rky_free(bytes);
         return rc;

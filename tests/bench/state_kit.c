@@ -94,23 +94,23 @@ static char *owned(const char *text)
     return (char *)(uintptr_t)text; /* borrowed for the length of a call */
 }
 
-static void put_table(struct rky_ledger *ledger, int64_t number, int64_t value)
+/* Every table has a commit of its own; the run is that of all tables that it copied. */
+static void put_table(struct rky_ledger *ledger, int64_t number, int64_t value, const char *run_id)
 {
     struct rky_error err = {0};
-    char table[96], cursor[40], commit_id[RKY_UUID_TEXT], run_id[RKY_UUID_TEXT];
+    char table[96], cursor[40], commit_id[RKY_UUID_TEXT];
     (void)snprintf(table, sizeof(table), "warehouse.staging__acme__shop.table_%05lld",
                    (long long)number);
     (void)snprintf(cursor, sizeof(cursor), "2026-11-21T10:%02lld:%02lld.%06lldZ",
                    (long long)(value / 60 % 60), (long long)(value % 60), (long long)value);
     rky_uuid_v7(rky_clock_real(), commit_id);
-    rky_uuid_v7(rky_clock_real(), run_id);
     const struct rky_watermark watermark = {.table = table,
                                             .cursor_column = owned("_fivetran_synced"),
                                             .cursor_type = owned("text"),
                                             .value = cursor,
                                             .commit_id = commit_id,
-                                            .run_id = run_id,
-                                            .job_id = run_id,
+                                            .run_id = owned(run_id),
+                                            .job_id = owned(run_id),
                                             .source = table,
                                             .pipeline = owned("bronze"),
                                             .updated_at_us = INT64_C(1795262400000000) + value};
@@ -124,6 +124,8 @@ static void put_table(struct rky_ledger *ledger, int64_t number, int64_t value)
 void grow(struct rky_ledger *ledger, size_t bytes)
 {
     struct rky_error err = {0};
+    char run_id[RKY_UUID_TEXT];
+    rky_uuid_v7(rky_clock_real(), run_id);
     for (int64_t table = 0;;) {
         unsigned char *raw = NULL;
         size_t length = 0;
@@ -133,15 +135,17 @@ void grow(struct rky_ledger *ledger, size_t bytes)
             return;
         begin(ledger);
         for (int64_t i = 0; i < 10; i++, table++)
-            put_table(ledger, table, table * 7919);
+            put_table(ledger, table, table * 7919, run_id);
         commit(ledger);
     }
 }
 
 void change(struct rky_ledger *ledger, int64_t round)
 {
+    char run_id[RKY_UUID_TEXT];
+    rky_uuid_v7(rky_clock_real(), run_id);
     begin(ledger);
-    put_table(ledger, round % 50, round);
+    put_table(ledger, round % 50, round, run_id);
     commit(ledger);
 }
 
