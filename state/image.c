@@ -36,30 +36,9 @@ static int page_bytes(struct rky_ledger *ledger, int64_t *ret_bytes, struct rky_
     return 0;
 }
 
-static int serialize_in_memory(struct rky_ledger *ledger, unsigned char **ret_raw,
-                               size_t *ret_length, struct rky_error *err)
-{
-    sqlite3_int64 bytes = 0;
-    int rc = 0;
-    unsigned char *image = sqlite3_serialize(ledger->db, "main", &bytes, 0);
-    if (image == NULL)
-        return rky_ledger_fail(
-            ledger,
-            sqlite3_errcode(ledger->db) == SQLITE_OK ? SQLITE_NOMEM : sqlite3_errcode(ledger->db),
-            "copy the pages", err);
-    unsigned char *raw = rky_malloc((size_t)bytes);
-    if (raw == NULL) {
-        rc = rky_fail_nomem(err);
-    } else {
-        memcpy(raw, image, (size_t)bytes);
-        *ret_raw = raw;
-        *ret_length = (size_t)bytes;
-    }
-    sqlite3_free(image);
-    return rc;
-}
-
-static int copy_pages(struct rky_ledger *ledger, const char *path, struct rky_error *err)
+/* @param ret_copy owned, open; NULL when this fails. */
+static int copy_pages(struct rky_ledger *ledger, const char *path, sqlite3 **ret_copy,
+                      struct rky_error *err)
 {
     sqlite3 *copy = NULL;
     int rc = sqlite3_open_v2(path, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
@@ -74,16 +53,43 @@ static int copy_pages(struct rky_ledger *ledger, const char *path, struct rky_er
     } else if (rc == SQLITE_OK) {
         rc = sqlite3_errcode(copy);
     }
-    int close_rc = sqlite3_close(copy);
-    if (rc == SQLITE_OK)
-        rc = close_rc;
-    return rc == SQLITE_OK ? 0 : rky_ledger_fail(ledger, rc, "copy the pages", err);
+    if (rc == SQLITE_OK) {
+        *ret_copy = copy;
+        return 0;
+    }
+    (void)sqlite3_close(copy); /* the failure before it is the one to report */
+    return rky_ledger_fail(ledger, rc, "copy the pages", err);
+}
+
+/* By way of a copy in memory: of a file, sqlite3_serialize() writes zeros for a page that the disk
+ * does not give, and says nothing. */
+static int serialize_in_memory(struct rky_ledger *ledger, unsigned char **ret_raw,
+                               size_t *ret_length, struct rky_error *err)
+{
+    sqlite3 *copy = NULL;
+    sqlite3_int64 bytes = 0;
+    int rc = copy_pages(ledger, ":memory:", &copy, err);
+    if (rc != 0)
+        return rc;
+    unsigned char *image = sqlite3_serialize(copy, "main", &bytes, 0);
+    unsigned char *raw = image != NULL ? rky_malloc((size_t)bytes) : NULL;
+    if (raw == NULL) {
+        rc = rky_fail_nomem(err);
+    } else {
+        memcpy(raw, image, (size_t)bytes);
+        *ret_raw = raw;
+        *ret_length = (size_t)bytes;
+    }
+    sqlite3_free(image);
+    (void)sqlite3_close(copy); /* holds nothing any more */
+    return rc;
 }
 
 static int serialize_by_file(struct rky_ledger *ledger, unsigned char **ret_raw, size_t *ret_length,
                              struct rky_error *err)
 {
     char *bytes = NULL;
+    sqlite3 *copy = NULL;
     int rc = 0;
     char *beside = rky_asprintf("%s.image.XXXXXX", ledger->file);
     if (beside == NULL)
@@ -96,7 +102,9 @@ static int serialize_by_file(struct rky_ledger *ledger, unsigned char **ret_raw,
         return rc;
     }
     (void)close(fd); /* empty, and of nobody else: SQLite opens it by name */
-    rc = copy_pages(ledger, beside, err);
+    rc = copy_pages(ledger, beside, &copy, err);
+    if (rc == 0 && sqlite3_close(copy) != SQLITE_OK)
+        rc = rky_fail(err, RKY_ERR_IO, "cannot close '%s'", beside);
     if (rc == 0)
         rc = rky_read_file(beside, (size_t)RKY_SNAPSHOT_RAW_MAX, &bytes, ret_length, err);
     (void)unlink(beside); /* scratch: what is left of it is removed at the next start */
