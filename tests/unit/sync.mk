@@ -11,3 +11,10 @@ check_PROGRAMS += tests/unit/test_sync_upload
 tests_unit_test_sync_upload_SOURCES = tests/unit/test_sync_upload.c $(SYNC_TEST_KIT)
 tests_unit_test_sync_upload_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_sync_upload_LDADD = $(LEDGER_TEST_LDADD)
+
+# A whole job, with its Nth allocation, file operation or remote call broken.
+check_PROGRAMS += tests/unit/test_sync_faults
+tests_unit_test_sync_faults_SOURCES = tests/unit/test_sync_faults.c $(SYNC_TEST_KIT) \
+	tests/kit/fault_vfs.c tests/kit/fault_vfs.h
+tests_unit_test_sync_faults_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_sync_faults_LDADD = $(TEST_LIBS) $(WORKER_LIBS)

@@ -36,6 +36,10 @@ struct kit_machine_options {
 /** @brief Fixture: an empty store (and cache), nothing noted. */
 void kit_world_open(void);
 void kit_world_close(void);
+/** @brief A store over the world's, whatever the backend. @param config borrowed. @param ret_parts
+ *         the views it was made of. */
+struct rky_store *kit_store(const struct rky_state_config *config, bool tiered, bool leases,
+                            struct rky_store_parts *ret_parts);
 /** @brief A machine with an empty directory of that name. */
 void kit_machine_open(struct kit_machine *machine, const char *name,
                       const struct kit_machine_options *options);
@@ -87,6 +91,9 @@ void kit_chain_forget(void);
 /** @brief Assert that each write is the next generation on top of the one before, fences never
  *         falling, write ids all different. */
 void kit_expect_chain(void);
+
+/** @brief kit_expect_chain(), and forget all but the last write: for long loops. */
+void kit_chain_settle(void);
 
 /** @brief Calls of a machine to its durable store, or all its stores with RKY_MEMORY_OPS. */
 int64_t kit_calls(const struct kit_machine *machine, enum rky_memory_op op);
