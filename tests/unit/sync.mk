@@ -18,3 +18,8 @@ tests_unit_test_sync_faults_SOURCES = tests/unit/test_sync_faults.c $(SYNC_TEST_
 	tests/kit/fault_vfs.c tests/kit/fault_vfs.h
 tests_unit_test_sync_faults_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_sync_faults_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
+
+check_PROGRAMS += tests/unit/test_workspace
+tests_unit_test_workspace_SOURCES = tests/unit/test_workspace.c $(SYNC_TEST_KIT)
+tests_unit_test_workspace_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_workspace_LDADD = $(LEDGER_TEST_LDADD)
