@@ -105,8 +105,9 @@ scenario() { # BACKEND NAMESPACE
     bash "$s3_kit" restart "$work/s3" >/dev/null
     before=$(history_of "$name" '.runs | length')
     goes_on "$name" 3 'ok ok' 'the servers are back'
-    is "$(history_of "$name" '.runs | length')" "$((before + 2))" \
-        "$name: the run that was not uploaded is in its history, too"
+    # More than that where Valkey, killed without a save, had forgotten what the pod still knew.
+    [ "$(history_of "$name" '.runs | length')" -ge "$((before + 2))" ]
+    ok $? "$name: the run that was not uploaded is in its history, too"
     before=$(history_of "$name" '[.runs[].run_id] | sort | join(" ")')
     next_pod "$backend"
     goes_on "$name" 0 'ok ok' 'on one more pod'
