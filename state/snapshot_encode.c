@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -20,6 +21,8 @@
 /* Which version of the file format is needed to write and to read: 1 = rollback journal, 2 = WAL.
  */
 enum { WRITE_VERSION_AT = 18, READ_VERSION_AT = 19 };
+/* Hashing less takes about as long as starting a thread for it. */
+#define HASH_BESIDE_BYTES ((size_t)256 * 1024)
 
 static int check_head(const struct rky_snapshot_head *head, struct rky_error *err)
 {
@@ -71,71 +74,124 @@ static int patch(const void *raw, size_t length, struct image *ret_image, struct
     return 0;
 }
 
+/* --- digest -------------------------------------------------------------------------------------
+ */
+
+/* The digest of the image, made while the image is compressed where that is worth a thread. */
+struct hashing {
+    const struct image *image;
+    pthread_t thread;
+    bool beside;
+    char hex[RKY_SHA256_HEX];
+};
+
+static void *hash(void *context)
+{
+    struct hashing *hashing = context;
+    rky_sha256_hex(hashing->image->bytes, hashing->image->length, hashing->hex);
+    return NULL;
+}
+
+static void begin_hashing(struct hashing *hashing, const struct image *image)
+{
+    hashing->image = image;
+    hashing->beside = image->length >= HASH_BESIDE_BYTES &&
+                      pthread_create(&hashing->thread, NULL, hash, hashing) == 0;
+    if (!hashing->beside)
+        (void)hash(hashing);
+}
+
+static void end_hashing(struct hashing *hashing)
+{
+    if (hashing->beside)
+        (void)pthread_join(hashing->thread, NULL);
+}
+
+/* --- payload ------------------------------------------------------------------------------------
+ */
+
 /* One frame that says how long its content is. In one call, not as a stream: a stream would copy
  * the content once more. */
-static int compress(const struct image *image, unsigned char *out, size_t capacity,
-                    size_t *ret_length, struct rky_error *err)
+static int compress(const struct image *image, unsigned char **ret_payload, size_t *ret_length,
+                    struct rky_error *err)
 {
+    size_t capacity = ZSTD_compressBound(image->length);
     ZSTD_CCtx *context = ZSTD_createCCtx();
-    if (context == NULL)
+    unsigned char *payload = rky_malloc(capacity);
+    if (context == NULL || payload == NULL) {
+        (void)ZSTD_freeCCtx(context);
+        rky_free(payload);
         return rky_fail_nomem(err);
+    }
     size_t length = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, COMPRESSION_LEVEL);
     if (!ZSTD_isError(length))
-        length = ZSTD_compress2(context, out, capacity, image->bytes, image->length);
+        length = ZSTD_compress2(context, payload, capacity, image->bytes, image->length);
     (void)ZSTD_freeCCtx(context); /* cannot fail */
     if (!ZSTD_isError(length)) {
+        *ret_payload = payload;
         *ret_length = length;
         return 0;
     }
+    rky_free(payload);
     return ZSTD_getErrorCode(length) == ZSTD_error_memory_allocation
                ? rky_fail_nomem(err)
                : rky_fail(err, RKY_ERR_BUG, "cannot compress the state: %s",
                           ZSTD_getErrorName(length));
 }
 
-/* Room for the longest frame that may come out. */
-static int make_room(struct rky_strbuf *frame, size_t header_length, size_t image_length,
-                     unsigned char **ret_bytes, struct rky_error *err)
+static int digest_and_compress(const struct image *image, char ret_digest[RKY_SHA256_HEX],
+                               unsigned char **ret_payload, size_t *ret_length,
+                               struct rky_error *err)
 {
-    size_t room = header_length + RKY_SNAPSHOT_SEAL_BYTES + ZSTD_compressBound(image_length) +
-                  RKY_SNAPSHOT_TRAILER_BYTES;
-    unsigned char *bytes = rky_malloc(room);
-    if (bytes == NULL)
-        return rky_fail_nomem(err);
-    memcpy(bytes, frame->data, header_length);
-    *ret_bytes = bytes;
-    return 0;
+    struct hashing hashing = {.image = NULL};
+    begin_hashing(&hashing, image);
+    int rc = compress(image, ret_payload, ret_length, err);
+    end_hashing(&hashing);
+    memcpy(ret_digest, hashing.hex, sizeof(hashing.hex));
+    return rc;
 }
 
-static int fill(const struct image *image, const struct rky_snapshot_key *key, bool sealed,
-                size_t header_length, unsigned char *bytes, size_t *ret_length,
-                struct rky_error *err)
+/* --- frame --------------------------------------------------------------------------------------
+ */
+
+/* Header, payload, trailer. */
+static int frame(const struct rky_strbuf *header, const unsigned char *payload,
+                 size_t payload_length, const struct rky_snapshot_key *seal_key,
+                 unsigned char **ret_bytes, size_t *ret_length, struct rky_error *err)
 {
-    unsigned char *payload = bytes + header_length;
-    size_t length = 0;
-    int rc = compress(image, payload + (sealed ? RKY_SNAPSHOT_NONCE_BYTES : 0),
-                      ZSTD_compressBound(image->length), &length, err);
-    if (rc == 0 && sealed) {
-        rc = rky_snapshot_seal(key, bytes, header_length, payload, length, err);
+    size_t length = header->length + payload_length;
+    unsigned char *bytes =
+        rky_malloc(length + RKY_SNAPSHOT_SEAL_BYTES + RKY_SNAPSHOT_TRAILER_BYTES);
+    int rc = 0;
+    if (bytes == NULL)
+        return rky_fail_nomem(err);
+    unsigned char *place = bytes + header->length;
+    memcpy(bytes, header->data, header->length);
+    memcpy(place + (seal_key != NULL ? RKY_SNAPSHOT_NONCE_BYTES : 0), payload, payload_length);
+    if (seal_key != NULL) {
+        rc = rky_snapshot_seal(seal_key, bytes, header->length, place, payload_length, err);
         length += RKY_SNAPSHOT_SEAL_BYTES;
     }
-    length += header_length;
     if (rc == 0)
         rc = rky_snapshot_digest(bytes, length, bytes + length, err);
-    if (rc == 0)
-        *ret_length = length + RKY_SNAPSHOT_TRAILER_BYTES;
-    return rc;
+    if (rc != 0) {
+        rky_free(bytes);
+        return rc;
+    }
+    *ret_bytes = bytes;
+    *ret_length = length + RKY_SNAPSHOT_TRAILER_BYTES;
+    return 0;
 }
 
 int rky_snapshot_encode(struct rky_snapshot_head *head, const void *raw, size_t raw_length,
                         const struct rky_snapshot_key *key, unsigned char **ret_bytes,
                         size_t *ret_length, struct rky_error *err)
 {
-    struct rky_strbuf frame = {.data = NULL};
+    struct rky_strbuf text = {.data = NULL};
     struct rky_snapshot_header header = {.sealed = key != NULL && key->present};
     struct image image = {.bytes = NULL};
-    unsigned char *bytes = NULL;
-    size_t length = 0;
+    unsigned char *payload = NULL;
+    size_t payload_length = 0;
     int rc = check_head(head, err);
     if (rc == 0)
         rc = check_raw(head, raw_length, err);
@@ -147,22 +203,15 @@ int rky_snapshot_encode(struct rky_snapshot_head *head, const void *raw, size_t 
     if (header.sealed)
         memcpy(header.key_id, key->id, sizeof(header.key_id));
     head->raw_size = (int64_t)raw_length;
-    rky_sha256_hex(image.bytes, image.length, head->raw_sha256);
+    rc = digest_and_compress(&image, head->raw_sha256, &payload, &payload_length, err);
     header.head = *head;
-    rc = rky_snapshot_header_write(&header, &frame, err);
     if (rc == 0)
-        rc = make_room(&frame, frame.length, raw_length, &bytes, err);
+        rc = rky_snapshot_header_write(&header, &text, err);
     if (rc == 0)
-        rc = fill(&image, key, header.sealed, frame.length, bytes, &length, err);
-    rky_strbuf_done(&frame);
+        rc = frame(&text, payload, payload_length, header.sealed ? key : NULL, ret_bytes,
+                   ret_length, err);
+    rky_strbuf_done(&text);
     rky_free(image.patched);
-    if (rc != 0) {
-        rky_free(bytes);
-        return rc;
-    }
-    /* Given back because the frame waits in memory for a whole upload; with it or without it. */
-    unsigned char *smaller = rky_reallocarray(bytes, 1, length);
-    *ret_bytes = smaller != NULL ? smaller : bytes;
-    *ret_length = length;
-    return 0;
+    rky_free(payload);
+    return rc;
 }
