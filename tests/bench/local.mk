@@ -19,6 +19,5 @@ tests_bench_state_figures_LDADD = $(WORKER_LIBS) $(CURL_LIBS) $(HIREDIS_LIBS)
 
 CLEANFILES += bench.json
 bench: all
-	$(MAKE) check-programs
 	python3 $(top_srcdir)/tests/bench/bench.py --build . --source $(top_srcdir) --output bench.json $(BENCH_OPTIONS)
 .PHONY: bench
