@@ -40,8 +40,9 @@ struct rky_ledger_options {
     const char *path;
     const char *namespace_; /**< a file of another namespace is RKY_ERR_STATE_FILE */
     enum rky_ledger_mode mode;
-    /** The file is a copy of a state that lives elsewhere: commits are not flushed to the disk. After
-     *  a crash of the machine rky_ledger_verify_file() tells whether it is still good for anything. */
+    /** The file is a copy of a state that lives elsewhere: commits are not flushed to the disk.
+     * After a crash of the machine rky_ledger_verify_file() tells whether it is still good for
+     * anything. */
     bool private_copy;
     struct rky_clock *clock;
     struct rky_log *log;

@@ -107,10 +107,10 @@ static bool read_ancestors(const struct rky_http_response *response, struct rky_
 {
     const char *at = rky_http_response_header(response, NAME("ancestors"));
     while (at != NULL && *at != '\0') {
-        char *uuid = head->ancestors[head->ancestor_count];
         size_t length = strcspn(at, ",");
         if (head->ancestor_count == RKY_ANCESTORS_MAX || length != RKY_UUID_TEXT - 1)
             return false;
+        char *uuid = head->ancestors[head->ancestor_count];
         memcpy(uuid, at, length);
         uuid[length] = '\0';
         if (!rky_uuid_valid(uuid))

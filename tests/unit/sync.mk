@@ -14,10 +14,18 @@ tests_unit_test_sync_upload_LDADD = $(LEDGER_TEST_LDADD)
 
 # A whole job, with its Nth allocation, file operation or remote call broken.
 check_PROGRAMS += tests/unit/test_sync_faults
-tests_unit_test_sync_faults_SOURCES = tests/unit/test_sync_faults.c $(SYNC_TEST_KIT) \
+CYCLE_TEST_KIT = tests/unit/cycle_kit.c tests/unit/cycle_kit.h $(SYNC_TEST_KIT)
+tests_unit_test_sync_faults_SOURCES = tests/unit/test_sync_faults.c $(CYCLE_TEST_KIT) \
 	tests/kit/fault_vfs.c tests/kit/fault_vfs.h
 tests_unit_test_sync_faults_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_sync_faults_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
+
+# The same with connections cut by a proxy, against servers.
+check_PROGRAMS += tests/unit/test_sync_sockets
+tests_unit_test_sync_sockets_SOURCES = tests/unit/test_sync_sockets.c $(CYCLE_TEST_KIT) $(S3_KIT) \
+	$(VALKEY_KIT)
+tests_unit_test_sync_sockets_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
+tests_unit_test_sync_sockets_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
 
 check_PROGRAMS += tests/unit/test_workspace
 tests_unit_test_workspace_SOURCES = tests/unit/test_workspace.c $(SYNC_TEST_KIT)
