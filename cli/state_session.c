@@ -258,8 +258,8 @@ char *rky_state_location(const struct rky_cli *cli, struct rky_store *store)
     if (remote == NULL)
         return rky_strdup(cli->state_path);
     const struct rky_remote_name name = {.kind = RKY_REMOTE_HEAD, .namespace_ = cli->namespace_};
-    char *uri = remote->ops->uri(remote, &name);
-    return uri;
+    /* cppcheck-suppress returnDanglingLifetime ; the text is made anew */
+    return remote->ops->uri(remote, &name);
 }
 
 struct rky_transfer rky_state_transfer(const struct rky_cli *cli, int64_t timeout_ms)
