@@ -166,7 +166,7 @@ static void setup(void)
     /* A cache that outlived its store would be gone on from. */
     rky_valkey_server_cli(rky_valkey_server(), "flushall", answer, sizeof(answer));
     rky_s3_server_start(&s3, "--server standin");
-    proxy.behind[0] = (uint16_t)atoi(strrchr(s3.endpoint, ':') + 1);
+    proxy.behind[0] = (uint16_t)strtoul(strrchr(s3.endpoint, ':') + 1, NULL, 10);
     proxy.behind[1] = (uint16_t)rky_valkey_server()->port;
     proxy.cut_at = -1;
     proxy.refuse_at = 0;
