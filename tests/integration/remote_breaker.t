@@ -8,7 +8,7 @@
 . "${top_srcdir:-.}/tests/integration/remote_lib.sh" || exit 99
 need_s3
 need_kafka
-recovery=6
+recovery=15
 make_orders acme 0
 settings=('transfer_timeout_seconds = 10' '[state.retry]' 'max_retries = 1' 'initial_backoff_ms = 20'
     'max_backoff_ms = 50' 'circuit_breaker_threshold = 3')
