@@ -69,5 +69,5 @@ for point in "${chosen[@]}"; do
         trials+=("$backend:$point")
     done
 done
-try_all 6 "${trials[@]}"
+try_all 4 "${trials[@]}"
 done_testing
