@@ -33,7 +33,6 @@ export rocky rocky_worker rocky_producer
 work=$(mktemp -d "${TMPDIR:-/tmp}/rocky-test.XXXXXX")
 tap_count=0
 tap_failed=0
-started_pids=()
 cd "$work" || exit 99
 exec {idle}<> <(:)
 
@@ -42,8 +41,9 @@ status=0 stdout='' stderr=''
 
 tidy_up() {
     local pid
-    for pid in "${started_pids[@]:-}"; do
-        [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    # Only what still runs: the number of a process that ended may be somebody else's by now.
+    for pid in $(jobs -rp); do
+        kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
     done
     cd / && rm -rf "$work"
 }
@@ -174,7 +174,6 @@ start() {
     shift
     "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
     started=$!
-    started_pids+=("$started")
 }
 
 # stop NAME-OF-SIGNAL: the process that was started last; its status in $status.

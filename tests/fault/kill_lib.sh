@@ -94,8 +94,8 @@ try_all() {
                 tap_count=0
                 try_point "${trials[i]}"
             done
-            for pid in "${started_pids[@]:-}"; do
-                [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null
+            for pid in $(jobs -rp); do
+                kill -KILL "$pid" 2>/dev/null
             done
             exit 0
         ) >"$work/lane$lane.tap" 2>&1 &
