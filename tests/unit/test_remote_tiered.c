@@ -145,10 +145,11 @@ static void break_calls(struct rky_remote *driver, enum rky_memory_op op)
 
 static const struct rky_leg_report *row(const char *leg)
 {
-    for (size_t i = 0; i < transfer.leg_count; i++)
-        if (strcmp(transfer.legs[i].leg, leg) == 0)
-            return &transfer.legs[i];
-    return NULL;
+    size_t found = 0;
+    while (found < transfer.leg_count && strcmp(transfer.legs[found].leg, leg) != 0)
+        found++;
+    ck_assert_uint_lt(found, transfer.leg_count);
+    return &transfer.legs[found];
 }
 
 START_TEST(a_write_goes_to_the_store_and_then_to_the_cache_under_the_store_s_etag)
