@@ -33,7 +33,7 @@ state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remot
 	state/outcome.c
 
 state_librkystate_la_SOURCES += state/store.c state/workspace.c state/workspace_base.h \
-	state/workspace_base.c state/sync_internal.h state/sync.c \
+	state/workspace_base.c state/workspace_files.c state/workspace_files.h state/sync_internal.h state/sync.c \
 	state/sync_download.c state/sync_merge.c state/sync_upload.c state/sync_versions.c
 
 # Migrations are compiled in as C strings, one line of SQL per line of C.

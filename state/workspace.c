@@ -27,6 +27,7 @@
 #include "common/fsutil.h"
 #include "common/mem.h"
 #include "state/workspace_base.h"
+#include "state/workspace_files.h"
 
 struct rky_workspace {
     char namespace_[64];
@@ -140,101 +141,13 @@ void rky_workspace_set_base(struct rky_workspace *workspace, const struct rky_ba
         rky_base_save(workspace->path, base, &workspace->base_seen);
 }
 
-/* --- files of a copy -------------------------------------------------------------------------- */
-
-/* The file itself before its mark: without the mark it would count. */
-static void remove_files(const char *path)
-{
-    static const char *const endings[] = {"-wal",  "-shm", "-journal",  ".base",
-                                          ".lock", "",     ".unsettled"};
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        char *name = rky_asprintf("%s%s", path, endings[i]);
-        if (name != NULL)
-            (void)unlink(name);
-        rky_free(name);
-    }
-}
-
-/* "<number>.db". @return the number, 0 for any other name. */
-static int64_t number_of(const char *name)
-{
-    char *end = NULL;
-    if (name[0] < '1' || name[0] > '9')
-        return 0;
-    errno = 0;
-    int64_t number = strtoll(name, &end, 10);
-    return errno == 0 && strcmp(end, ".db") == 0 ? number : 0;
-}
-
-/* The greatest number in the directory, 0 when there is no copy; smaller ones are leftovers of an
- * install that was interrupted, or of a process that died, and go. */
-static int newest_copy(struct rky_workspace *workspace, int64_t *ret_number, struct rky_error *err)
-{
-    int64_t newest = 0;
-    DIR *directory = opendir(workspace->directory);
-    if (directory == NULL)
-        return rky_fail_errno(err, errno, "cannot read directory '%s'", workspace->directory);
-    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
-        int64_t number = number_of(entry->d_name);
-        newest = number > newest ? number : newest;
-    }
-    (void)closedir(directory);
-    *ret_number = newest;
-    return 0;
-}
-
-/* "<number>.db" and what may lie beside it, except what was set aside. @return 0 for other names.
- */
-static int64_t leftover_of(const char *name)
-{
-    char *end = NULL;
-    if (name[0] < '1' || name[0] > '9')
-        return 0;
-    errno = 0;
-    int64_t number = strtoll(name, &end, 10);
-    return errno == 0 && strncmp(end, ".db", 3) == 0 && strcmp(end, ".db.damaged") != 0 ? number
-                                                                                        : 0;
-}
-
-static void remove_all_but(struct rky_workspace *workspace, int64_t newest)
-{
-    DIR *directory = opendir(workspace->directory);
-    for (struct dirent *entry = directory != NULL ? readdir(directory) : NULL; entry != NULL;
-         entry = readdir(directory)) {
-        int64_t number = leftover_of(entry->d_name);
-        if (number == 0 || number == newest)
-            continue;
-        char *path = rky_path_join(workspace->directory, entry->d_name);
-        if (path != NULL)
-            (void)unlink(path);
-        rky_free(path);
-    }
-    if (directory != NULL)
-        (void)closedir(directory);
-}
-
-static char *numbered_path(const struct rky_workspace *workspace, int64_t number)
-{
-    return rky_asprintf("%s/%" PRId64 ".db", workspace->directory, number);
-}
-
-static bool lies_beside(const char *path, const char *ending)
-{
-    char *name = rky_asprintf("%s%s", path, ending);
-    bool found = name != NULL && rky_path_exists(name);
-    rky_free(name);
-    return found;
-}
-
 /* Back to the old copy at a fixed path. The new one goes first: while the old one has its name of
  * a second choice, that is what counts. */
 static void bring_back(const char *path)
 {
     char *before = rky_asprintf("%s.before", path);
-    if (before != NULL && rky_path_exists(before)) {
-        remove_files(path);
+    if (before != NULL && rky_path_exists(before) && rky_copy_remove(path))
         (void)rename(before, path);
-    }
     rky_free(before);
 }
 
@@ -244,7 +157,7 @@ static void forget_unsettled(struct rky_workspace *workspace)
     if (workspace->unsettled != NULL && workspace->fixed != NULL)
         bring_back(workspace->fixed);
     else if (workspace->unsettled != NULL)
-        remove_files(workspace->unsettled);
+        (void)rky_copy_remove(workspace->unsettled);
     rky_free(workspace->unsettled);
     rky_free(workspace->old);
     workspace->unsettled = NULL;
@@ -296,9 +209,8 @@ static int set_aside(struct rky_workspace *workspace, const char *path,
                   "the copy '%s' is damaged and set aside as '%s': %s", path, aside,
                   fault->message);
     (void)rename(path, aside);
-    remove_files(path);
     rky_free(aside);
-    return 0;
+    return rky_copy_must_go(path, err);
 }
 
 static int open_newest(struct rky_workspace *workspace, struct rky_error *err)
@@ -313,16 +225,18 @@ static int open_newest(struct rky_workspace *workspace, struct rky_error *err)
                 return 0;
             path = rky_strdup(workspace->fixed);
         } else {
-            int rc = newest_copy(workspace, &newest, err);
+            int rc = rky_copies_newest(workspace->directory, &newest, err);
             if (rc != 0 || newest == 0)
                 return rc;
-            path = numbered_path(workspace, newest);
+            path = rky_copy_path(workspace->directory, newest);
         }
         if (path == NULL)
             return rky_fail_nomem(err);
-        if (workspace->fixed == NULL && lies_beside(path, ".unsettled")) {
-            remove_files(path);
+        if (workspace->fixed == NULL && rky_copy_has(path, ".unsettled")) {
+            int rc = rky_copy_must_go(path, err);
             rky_free(path);
+            if (rc != 0)
+                return rc;
             continue;
         }
         if (workspace->path != NULL && strcmp(workspace->path, path) == 0 &&
@@ -349,7 +263,7 @@ static int open_newest(struct rky_workspace *workspace, struct rky_error *err)
             return rc;
         if (opened) {
             if (workspace->fixed == NULL)
-                remove_all_but(workspace, newest);
+                rky_copies_keep_only(workspace->directory, newest);
             return 0;
         }
     }
@@ -409,12 +323,12 @@ void rky_workspace_unlock(struct rky_workspace *workspace)
 static int next_path(struct rky_workspace *workspace, char **ret_path, struct rky_error *err)
 {
     int64_t newest = 0, now = workspace->clock->wall_us(workspace->clock);
-    int rc = workspace->fixed == NULL ? newest_copy(workspace, &newest, err) : 0;
+    int rc = workspace->fixed == NULL ? rky_copies_newest(workspace->directory, &newest, err) : 0;
     if (rc != 0)
         return rc;
     *ret_path = workspace->fixed != NULL
                     ? rky_strdup(workspace->fixed)
-                    : numbered_path(workspace, now > newest ? now : newest + 1);
+                    : rky_copy_path(workspace->directory, now > newest ? now : newest + 1);
     return *ret_path != NULL ? 0 : rky_fail_nomem(err);
 }
 
@@ -510,7 +424,7 @@ int rky_workspace_install(struct rky_workspace *workspace, const void *raw, size
     if (rc == 0)
         rc = rky_ledger_verify_file(fresh, workspace->namespace_, head, &fault, &found, err);
     if (rc != 0) {
-        remove_files(fresh);
+        (void)rky_copy_remove(fresh);
         rky_free(fresh);
         return rc;
     }
@@ -530,7 +444,7 @@ void rky_workspace_drop_old(struct rky_workspace *workspace)
     /* Without memory for a name it stays as it is, and the next to come goes back. */
     if (mark != NULL) {
         (void)unlink(mark);
-        remove_files(workspace->old);
+        (void)rky_copy_remove(workspace->old);
     }
     rky_free(mark);
     rky_free(workspace->unsettled);
@@ -564,7 +478,7 @@ void rky_workspace_discard(struct rky_workspace *workspace)
     char *path = rky_strdup(workspace->path);
     close_ledger(workspace);
     if (path != NULL)
-        remove_files(path);
+        (void)rky_copy_remove(path);
     rky_free(path);
 }
 

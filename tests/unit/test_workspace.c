@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -334,6 +335,26 @@ START_TEST(test_a_damaged_copy_is_set_aside_and_kept)
 }
 END_TEST
 
+START_TEST(test_a_copy_that_cannot_be_removed_is_an_error_each_time)
+{
+    close_it(with_copy(NULL, "one"));
+    /* Not even root unlinks a directory. */
+    ck_assert_int_eq(mkdir(in_copies("1795262400000009.db"), 0700), 0);
+    put_file(in_copies("1795262400000009.db.unsettled"), "");
+    for (int i = 0; i < 2; i++) {
+        struct rky_error err = {0};
+        struct rky_workspace *workspace = workspace_at(NULL);
+        ck_assert_int_eq(rky_workspace_lock(workspace, 0, &err), RKY_ERR_IO);
+        ck_assert_ptr_nonnull(strstr(err.message, "1795262400000009.db"));
+        rky_workspace_free(workspace);
+    }
+    ck_assert_int_eq(rmdir(in_copies("1795262400000009.db")), 0);
+    struct rky_workspace *workspace = locked(NULL);
+    ck_assert(holds(workspace, "one"));
+    close_it(workspace);
+}
+END_TEST
+
 START_TEST(test_a_damaged_newest_copy_gives_way_to_the_one_before_it)
 {
     close_it(with_copy(NULL, "one"));
@@ -588,6 +609,7 @@ static void add_copies(TCase *tests)
     tcase_add_loop_test(tests, test_an_image_that_is_refused_leaves_the_present_copy_open, 0, 2);
     tcase_add_loop_test(tests, test_what_is_discarded_does_not_come_back, 0, 2);
     tcase_add_loop_test(tests, test_a_damaged_copy_is_set_aside_and_kept, 0, 2);
+    tcase_add_test(tests, test_a_copy_that_cannot_be_removed_is_an_error_each_time);
     tcase_add_test(tests, test_a_damaged_newest_copy_gives_way_to_the_one_before_it);
     tcase_add_test(tests, test_a_copy_of_another_namespace_is_left_alone);
     tcase_add_test(tests, test_a_damaged_state_of_backend_local_is_an_error_not_a_copy);
