@@ -121,15 +121,5 @@ static int restore(struct rky_cli *cli, struct rky_state_session *state,
 int rky_cmd_state_restore(const struct rky_parsed *parsed, void *program)
 {
     (void)parsed;
-    struct rky_cli *cli = program;
-    struct rky_error err = {0};
-    struct rky_state_session state = {0};
-    struct rky_replacement replacement = {0};
-    int rc = rky_cli_select(cli, true, &err);
-    if (rc == 0)
-        rc = restore(cli, &state, &replacement, &err);
-    if (rc == 0)
-        rc = rky_replacement_print(cli, &replacement, &err);
-    rky_state_close(&state);
-    return rky_cli_end(cli, rc, &err);
+    return rky_replace_command(program, restore);
 }

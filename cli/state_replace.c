@@ -172,3 +172,17 @@ int rky_replacement_print(const struct rky_cli *cli, const struct rky_replacemen
     }
     return rky_cli_print(object, err);
 }
+
+int rky_replace_command(struct rky_cli *cli, rky_replace_fn *replace)
+{
+    struct rky_error err = {0};
+    struct rky_state_session state = {0};
+    struct rky_replacement replacement = {0};
+    int rc = rky_cli_select(cli, true, &err);
+    if (rc == 0)
+        rc = replace(cli, &state, &replacement, &err);
+    if (rc == 0)
+        rc = rky_replacement_print(cli, &replacement, &err);
+    rky_state_close(&state);
+    return rky_cli_end(cli, rc, &err);
+}

@@ -33,6 +33,11 @@ RKY_MUST_CHECK int rky_state_replace(struct rky_state_session *state,
                                      const struct rky_incoming *incoming, const char *action,
                                      const char *from, struct rky_replacement *ret_replacement,
                                      struct rky_error *err);
+/** What a command does between choosing its namespace and printing. */
+typedef int rky_replace_fn(struct rky_cli *cli, struct rky_state_session *state,
+                           struct rky_replacement *replacement, struct rky_error *err);
+/** @brief A whole command around it. @return its exit code. */
+int rky_replace_command(struct rky_cli *cli, rky_replace_fn *replace);
 RKY_MUST_CHECK int rky_replacement_print(const struct rky_cli *cli,
                                          const struct rky_replacement *replacement,
                                          struct rky_error *err);
