@@ -240,14 +240,14 @@ static int upload_failed(struct walk *walk, const struct rky_error *fault, struc
 static int step_upload(struct walk *walk, struct rky_error *err)
 {
     struct rky_error fault = {0};
+    if (walk->unreadable || rky_store_remote(walk->env->store) == NULL)
+        return 0;
     const struct rky_sync_callbacks callbacks = {
         .claims_held = claims_held,
         .renumbered = renumbered,
         .context = walk,
         .own_tables = rky_run_own_tables(walk->run),
     };
-    if (walk->unreadable)
-        return 0;
     if (callbacks.own_tables == NULL)
         return rky_fail_nomem(err);
     int rc = rky_sync_upload(walk->sync, &callbacks, &fault);
