@@ -183,11 +183,12 @@ stop() {
     status=$?
 }
 
-# hold_lock FILE: another process takes the lock of a state file; `stop TERM` releases it.
+# hold_lock FILE: another process takes the lock of a state file and keeps it until `stop TERM`,
+# or until the test is gone.
 hold_lock() {
     # shellcheck disable=SC2016 # expanded in that bash
-    start holder bash -c 'exec 9<>"$1" && flock 9 && printf "%s\n" "$$" >"$1" && exec sleep 600' \
-        bash "$1.lock"
+    start holder bash -c 'exec 9<>"$1" && flock 9 && printf "%s\n" "$$" >"$1" &&
+        exec tail --pid="$2" -f /dev/null' bash "$1.lock" $$
     wait_for 10 grep -qx "$started" "$1.lock"
 }
 

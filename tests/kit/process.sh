@@ -43,3 +43,15 @@ end_process() { # PID SIGNAL TIMEOUT_MS: fails when it does not end even by SIGK
     kill -KILL "$1" 2>/dev/null || true
     wait_dead "$1" 5000
 }
+
+# The scripts keep the number of their server in DIR/pid and have a `fail` of their own.
+server_pid() { # DIR
+    [[ -r $1/pid ]] || fail "no server was started in '$1'"
+    cat "$1/pid"
+}
+
+stop() { # DIR SIGNAL
+    local pid
+    pid=$(server_pid "$1")
+    end_process "$pid" "$2" 20000 || fail "process $pid does not end"
+}

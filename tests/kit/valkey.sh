@@ -172,17 +172,6 @@ start() { # DIR OPTION...
     run_server "$dir" ''
 }
 
-server_pid() { # DIR
-    [[ -r $1/pid ]] || fail "no server was started in '$1'"
-    cat "$1/pid"
-}
-
-stop() { # DIR SIGNAL
-    local pid
-    pid=$(server_pid "$1")
-    end_process "$pid" "$2" 10000 || fail "process $pid does not end"
-}
-
 restart() { # DIR
     local dir
     dir=$(cd "$1" && pwd)

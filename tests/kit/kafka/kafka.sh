@@ -237,17 +237,6 @@ start() { # DIR [--owner PID] [--set NAME=VALUE]...
     run_broker "$dir" "$owner"
 }
 
-broker_pid() { # DIR
-    [[ -r $1/pid ]] || fail "no broker was started in '$1'"
-    cat "$1/pid"
-}
-
-stop() { # DIR SIGNAL
-    local pid
-    pid=$(broker_pid "$1")
-    end_process "$pid" "$2" 20000 || fail "process $pid does not end"
-}
-
 restart() { # DIR
     local dir port owner settings=()
     dir=$(cd "$1" && pwd)
@@ -262,7 +251,7 @@ restart() { # DIR
 
 status() { # DIR
     local pid
-    pid=$(broker_pid "$1")
+    pid=$(server_pid "$1")
     alive "$pid" || fail "the broker of '$1' does not run"
     echo "BOOTSTRAP=127.0.0.1:$(<"$1/port")"
 }
