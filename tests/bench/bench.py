@@ -296,9 +296,10 @@ def bench_jobs(source_root, jobs, rounds):
                         "--partitions", "12", "--set", "message.timestamp.type=LogAppendTime"],
                        check=True, stdout=subprocess.DEVNULL)
 
-        worker = subprocess.Popen([programs("worker"), "--config", "rocky.toml", "--quiet"],
-                                  cwd=directory, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL)
+        worker_log = os.path.join(directory, "worker.log")
+        with open(worker_log, "wb") as log:
+            worker = subprocess.Popen([programs("worker"), "--config", "rocky.toml", "--quiet"],
+                                      cwd=directory, stdout=log, stderr=log)
         try:
             enqueue(640)
             read_results(brokers, "bench", 640, 60)
@@ -329,6 +330,10 @@ def bench_jobs(source_root, jobs, rounds):
             record(section, "latency at 1000 jobs/s, p50", latencies[len(latencies) // 2], "ms")
             record(section, "latency at 1000 jobs/s, p99", latencies[int(len(latencies) * 0.99)],
                    "ms", 25, "less")
+        except subprocess.CalledProcessError as error:
+            with open(worker_log, encoding="utf-8", errors="replace") as log:
+                sys.exit(f"bench: {error}\nthe worker (exit status {worker.poll()}) said:\n"
+                         f"{log.read()}")
         finally:
             worker.terminate()
             worker.wait()
