@@ -4,7 +4,7 @@
  *
  * Exactly one file is written in any transaction, because a commit over two files is not atomic in
  * every journal mode. Files that we create keep SQLite's defaults (journal DELETE, synchronous
- * FULL); a user's file keeps its own.
+ * FULL) but for larger pages; a user's file keeps its own.
  */
 #include "config.h"
 
@@ -96,7 +96,11 @@ int rky_sqlite_open_reader(const char *file, sqlite3 **ret_db, struct rky_error 
     return RKY_OK;
 }
 
-/* Settings of our connection only; nothing here changes the file. */
+/* Of a file that has no page yet; any other keeps its size. Rows are appended in bulk and read by
+ * scans: four times fewer writes and splits than with pages of 4 KiB. */
+#define NEW_PAGE_BYTES "16384"
+
+/* Settings of our connection only; nothing here changes a file that has contents. */
 static int configure(struct rky_sqlite_session *session, sqlite3 *db)
 {
     (void)sqlite3_extended_result_codes(db, 1);
@@ -109,6 +113,7 @@ static int configure(struct rky_sqlite_session *session, sqlite3 *db)
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 1, NULL);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    (void)sqlite3_exec(db, "PRAGMA page_size = " NEW_PAGE_BYTES, NULL, NULL, NULL);
     return rky_sqlite_functions_register(db, &session->tracker, &session->digest);
 }
 
