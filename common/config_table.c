@@ -317,7 +317,8 @@ static const struct rky_key KEYS[] = {
 
     {.path = "worker", SECTION(RKY_IN_WORKER), CONFIG(worker), .help = "rocky-worker"},
     {.path = "worker.concurrency", INTEGER("(2 x cores)", 1, 1024), WORKER(concurrency),
-     .help = "jobs that run at the same time"},
+     .help = "jobs that run at the same time; where most copy little they wait for disk and network, "
+             "and 8 x cores do more"},
     {.path = "worker.http_listen", STRING("127.0.0.1:9464"), WORKER(http_listen),
      WRITTEN(rky_worker_config, http_listen_written),
      .help = "address and port of metrics and health; port 0 = a free one"},
