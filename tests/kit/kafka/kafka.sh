@@ -92,12 +92,13 @@ SETTINGS
 }
 
 # The JVM's own start is most of the time: a class archive, one compiler tier, the small collector.
+# What it unpacks goes into the broker's directory, which is where it runs.
 jvm() { # CLASS-ARCHIVE-OPTION MAIN ARGS...
     local archive=$1
     shift
     local loggers=(kafka.network.DataPlaneAcceptor kafka.server.KafkaRaftServer)
     local options=(-Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto
-        "$archive" -Dorg.slf4j.simpleLogger.logFile=System.out
+        "$archive" -Djava.io.tmpdir=. -Dorg.slf4j.simpleLogger.logFile=System.out
         -Dorg.slf4j.simpleLogger.defaultLogLevel=warn
         -Dorg.slf4j.simpleLogger.showDateTime=true)
     local logger
