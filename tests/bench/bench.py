@@ -3,7 +3,8 @@
 """Measure Rocky against the raw operation, in the same run on the same files.
 
 A ratio is raw time / Rocky's time: 1.0 is as fast as the engine itself. Raw and Rocky take turns,
-each on fresh targets; the figures are medians. Results go to a table on stdout and, with --output,
+each on fresh targets; the figures are medians, a ratio the median over pairs of neighbours, because
+a machine that is slow for a while is slow for both. Results go to a table on stdout and, with --output,
 to a JSON file. Nothing here is a test: what a machine reaches is for a person to judge.
 """
 import argparse
@@ -98,8 +99,10 @@ schema_template = "staging__{{client}}__{{connector}}"
 
 
 def write_config(directory, extra="", pipeline=""):
-    with open(os.path.join(directory, "rocky.toml"), "w", encoding="utf-8") as out:
+    path = os.path.join(directory, "rocky.toml")
+    with open(path + ".new", "w", encoding="utf-8") as out:
         out.write(CONFIG.format(extra=extra, pipeline=pipeline))
+    os.replace(path + ".new", path)  # a worker may be reading it
 
 
 COLUMNS = ("id INTEGER, customer TEXT, status TEXT, amount REAL, quantity INTEGER, note TEXT, "
@@ -136,6 +139,10 @@ AGGREGATES = {
 }
 
 
+def median_ratio(raw, ours):
+    return statistics.median(r / o for r, o in zip(raw, ours))
+
+
 class Increments:
     """A table that grows, copied by the shell and by Rocky in turn."""
 
@@ -157,7 +164,7 @@ class Increments:
             raw.append(shell(self.directory, "raw.db", self.attach, self.aggregate,
                              f"{self.copy} WHERE _fivetran_synced > '{watermark}'")[0])
             ours.append(timed([programs("rocky"), "--quiet", "run"], self.directory)[0])
-        return statistics.median(raw), statistics.median(ours)
+        return median_ratio(raw, ours), statistics.median(ours)
 
 
 def bench_copy(rows, rounds, indexed):
@@ -188,22 +195,20 @@ def bench_copy(rows, rounds, indexed):
             wall, _, rss, _ = timed([programs("rocky"), "--quiet", "run"], directory)
             ours.append(wall)
             memory.append(rss)
-        record(section, "full copy, ratio to the shell",
-               statistics.median(raw) / statistics.median(ours), "ratio", 0.90)
+        record(section, "full copy, ratio to the shell", median_ratio(raw, ours), "ratio", 0.90)
         record(section, "full copy, rows per second", rows / statistics.median(ours), "rows/s")
         record(section, "full copy, peak memory", max(memory), "MiB", 64, "less")
 
         increments = Increments(directory, schema, rows, indexed, (attach, copy))
         for step in ((rows + 1) // 100, (rows + 1) // 10):
-            raw, ours = increments.measure(step, rounds + 2)
-            record(section, f"increment of {step} rows, ratio to the shell", raw / ours, "ratio",
-                   0.95)
+            ratio, ours = increments.measure(step, 2 * rounds + 1)
+            record(section, f"increment of {step} rows, ratio to the shell", ratio, "ratio", 0.95)
             record(section, f"increment of {step} rows", ours * 1000, "ms")
         # The first row of a group, then the other 49: they tie with the watermark.
         step = (rows + 1) // 100
         increments.measure(step + 1, 1)
-        raw, ours = increments.measure(step - 1, 1)
-        record(section, "the same, 49 rows tie (lost by the shell)", raw / ours, "ratio")
+        ratio, _ = increments.measure(step - 1, 1)
+        record(section, "the same, 49 rows tie (lost by the shell)", ratio, "ratio")
         done = increments.done
         database = sqlite3.connect(os.path.join(directory, "target", "w", "staging__acme__shop.db"))
         copied = database.execute("SELECT count(*), count(DISTINCT id) FROM orders").fetchone()
@@ -257,9 +262,15 @@ def read_results(brokers, prefix, count, timeout):
     return done
 
 
-def bench_jobs(source_root, jobs, rounds):
-    """No-op jobs through a real Kafka: a filter that matches no table, warm ledgers."""
-    section = "jobs"
+def bench_jobs(source_root, jobs, rounds, concurrency):
+    """No-op jobs through a real Kafka: a filter that matches no table, warm ledgers.
+
+    Each ends in one flush of its namespace's ledger to the disk. Flushes of different namespaces go
+    together, so that the rate grows with worker.concurrency beyond the processors. The goals are
+    for the concurrency that rocky.toml(5) recommends for such work; None is the default.
+    """
+    section = f"jobs, {concurrency} at once" if concurrency else "jobs, default"
+    goal, most = (2000, 25) if concurrency else (None, None)
     kafka = os.path.join(source_root, "tests", "kit", "kafka", "kafka.sh")
     with tempfile.TemporaryDirectory(prefix="rocky-bench-") as directory:
         broker = os.path.join(directory, "kafka")
@@ -273,7 +284,8 @@ def bench_jobs(source_root, jobs, rounds):
         def write_queue_config(prefix):
             write_config(directory, pipeline='namespace_from = "client"',
                          extra=f'[queue]\nbrokers = "{brokers}"\ntopic_prefix = "{prefix}"\n'
-                               '[worker]\nhttp_listen = "127.0.0.1:0"\n')
+                               '[worker]\nhttp_listen = "127.0.0.1:0"\n'
+                               + (f"concurrency = {concurrency}\n" if concurrency else ""))
 
         write_queue_config("bench")
 
@@ -291,10 +303,11 @@ def bench_jobs(source_root, jobs, rounds):
                                   check=True, stdout=subprocess.PIPE).stdout
 
         bus = os.path.join(BUILD, "tests", "kit", "bus")
-        # The time of a result is when the broker had it, not when somebody began to send it.
-        subprocess.run([bus, "create", "--brokers", brokers, "--topic", "bench.results",
-                        "--partitions", "12", "--set", "message.timestamp.type=LogAppendTime"],
-                       check=True, stdout=subprocess.DEVNULL)
+        # From the moment the broker has a job until it has the result, by one clock.
+        for topic in ("bench.jobs", "bench.results"):
+            subprocess.run([bus, "create", "--brokers", brokers, "--topic", topic, "--partitions",
+                            "12", "--set", "message.timestamp.type=LogAppendTime"], check=True,
+                           stdout=subprocess.DEVNULL)
 
         worker_log = os.path.join(directory, "worker.log")
         with open(worker_log, "wb") as log:
@@ -311,15 +324,16 @@ def bench_jobs(source_root, jobs, rounds):
                 stamps = sorted(read_results(brokers, "bench", seen, 120).values())[-jobs:]
                 rates.append(jobs / max(0.001, (stamps[-1] - stamps[0]) / 1000))
             record(section, "no-op jobs per second, 64 namespaces", statistics.median(rates),
-                   "jobs/s", 2000)
+                   "jobs/s", goal)
             half = 1000
             # One by one: a job that waits for the rest of its burst says nothing about a rate.
-            enqueue(half * 5, prefix="spare")
-            paced = read_jobs("spare", half * 5)
+            # The first sixth pays for its own connections and is not counted.
+            enqueue(half * 6, prefix="spare")
+            paced = read_jobs("spare", half * 6)
             replay = os.path.join(BUILD, "tests", "bench", "replay")
             subprocess.run([replay, "--brokers", brokers, "--topic", "bench.jobs", "--rate",
                             str(half)], input=paced, check=True)
-            seen += half * 5
+            seen += half * 6
             done = read_results(brokers, "bench", seen, 60)
             messages = [json.loads(line) for line in read_jobs("bench", seen).splitlines()]
             messages.sort(key=lambda message: message["timestamp_ms"])
@@ -329,7 +343,7 @@ def bench_jobs(source_root, jobs, rounds):
             latencies.sort()
             record(section, "latency at 1000 jobs/s, p50", latencies[len(latencies) // 2], "ms")
             record(section, "latency at 1000 jobs/s, p99", latencies[int(len(latencies) * 0.99)],
-                   "ms", 25, "less")
+                   "ms", most, "less")
         except subprocess.CalledProcessError as error:
             with open(worker_log, encoding="utf-8", errors="replace") as log:
                 sys.exit(f"bench: {error}\nthe worker (exit status {worker.poll()}) said:\n"
@@ -346,7 +360,7 @@ def main():
     parser.add_argument("--build", default="build", help="build directory (default: build)")
     parser.add_argument("--source", default=os.path.join(os.path.dirname(__file__), "..", ".."))
     parser.add_argument("--millions", default="1,5", help="sizes of the copied table")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=10000)
     parser.add_argument("--state-jobs", type=int, default=3000)
     parser.add_argument("--only", default="copy,many,jobs,state")
@@ -362,7 +376,8 @@ def main():
         bench_many(200, 0.08, 20, options.rounds)
         bench_many(1000, 0.4, 20, options.rounds)
     if "jobs" in chosen:
-        bench_jobs(os.path.abspath(options.source), options.jobs, options.rounds)
+        for concurrency in (None, 16):
+            bench_jobs(os.path.abspath(options.source), options.jobs, options.rounds, concurrency)
     if "state" in chosen:
         state_bench.run(sys.modules[__name__], os.path.abspath(options.source), options.state_jobs,
                         options.rounds)

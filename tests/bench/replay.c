@@ -63,7 +63,7 @@ static rd_kafka_t *open_producer(const struct options *options)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (rd_kafka_conf_set(conf, "bootstrap.servers", options->brokers, why, sizeof(why)) !=
             RD_KAFKA_CONF_OK ||
-        rd_kafka_conf_set(conf, "linger.ms", "0", why, sizeof(why)) != RD_KAFKA_CONF_OK ||
+        rd_kafka_conf_set(conf, "linger.ms", "5", why, sizeof(why)) != RD_KAFKA_CONF_OK ||
         rd_kafka_conf_set(conf, "partitioner", "murmur2_random", why, sizeof(why)) !=
             RD_KAFKA_CONF_OK)
         die("settings", why);
