@@ -152,15 +152,17 @@ static int join_marks(const struct rky_cli *cli, struct state *state, struct rky
 
 static int find_pending(struct state *state, struct rky_error *err)
 {
-    for (size_t i = 0; state->ledger != NULL && i < state->rows.count; i++) {
-        struct row *row = &state->rows.items[i];
-        int64_t seq = 0;
-        int rc = rky_ledger_tombstone_get(state->ledger, row->table, &seq, err);
-        if (rc != 0)
-            return rc;
-        row->pending = seq > (row->mark == NULL ? 0 : row->mark->tombstone_seq);
+    struct rky_tombstone *tombstones = NULL;
+    size_t count = 0;
+    int rc =
+        state->ledger == NULL ? 0 : rky_ledger_tombstones(state->ledger, &tombstones, &count, err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct row *row = find_row(&state->rows, state->rows.count, tombstones[i].table);
+        if (row != NULL && tombstones[i].seq > (row->mark == NULL ? 0 : row->mark->tombstone_seq))
+            row->pending = true;
     }
-    return 0;
+    rky_tombstones_free(tombstones, count);
+    return rc;
 }
 
 static int gather(const struct rky_cli *cli, struct state *state, struct rky_error *err)
