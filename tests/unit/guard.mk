@@ -4,7 +4,8 @@ check_PROGRAMS += tests/unit/test_breaker tests/unit/test_guard
 tests_unit_test_breaker_SOURCES = tests/unit/test_breaker.c
 tests_unit_test_breaker_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_breaker_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
-tests_unit_test_guard_SOURCES = tests/unit/test_guard.c
+tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/guard_limits.c \
+	tests/unit/guard_kit.c tests/unit/guard_kit.h
 tests_unit_test_guard_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_guard_LDADD = $(TEST_LIBS) $(COMMON_LIBS)
 
@@ -14,7 +15,8 @@ tests_unit_test_outcome_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_outcome_LDADD = $(TEST_LIBS) $(STATE_LIBS)
 
 check_PROGRAMS += tests/unit/test_remote_guarded
-tests_unit_test_remote_guarded_SOURCES = tests/unit/test_remote_guarded.c
+tests_unit_test_remote_guarded_SOURCES = tests/unit/test_remote_guarded.c \
+	tests/unit/guarded_ends.c tests/unit/guarded_kit.c tests/unit/guarded_kit.h
 tests_unit_test_remote_guarded_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_remote_guarded_LDADD = $(TEST_LIBS) $(STATE_LIBS)
 
