@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # The way of a state to its remote and back, in one process over the in-memory store.
 SYNC_TEST_KIT = tests/unit/sync_kit.c tests/unit/sync_kit.h $(LEDGER_TEST_KIT)
+SYNC_PAIR_KIT = tests/unit/sync_pair.c tests/unit/sync_pair.h $(SYNC_TEST_KIT)
 
 check_PROGRAMS += tests/unit/test_sync
-tests_unit_test_sync_SOURCES = tests/unit/test_sync.c $(SYNC_TEST_KIT)
+tests_unit_test_sync_SOURCES = tests/unit/test_sync.c tests/unit/sync_refusals.c \
+	$(SYNC_PAIR_KIT)
 tests_unit_test_sync_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_sync_LDADD = $(LEDGER_TEST_LDADD)
 
 check_PROGRAMS += tests/unit/test_sync_upload
-tests_unit_test_sync_upload_SOURCES = tests/unit/test_sync_upload.c $(SYNC_TEST_KIT)
+tests_unit_test_sync_upload_SOURCES = tests/unit/test_sync_upload.c \
+	tests/unit/sync_writers.c $(SYNC_PAIR_KIT)
 tests_unit_test_sync_upload_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_sync_upload_LDADD = $(LEDGER_TEST_LDADD)
 
