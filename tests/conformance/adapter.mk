@@ -13,8 +13,9 @@ tests_conformance_test_adapter_sqlite_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
 
 check_PROGRAMS += tests/conformance/test_adapter_sqlite_data
 tests_conformance_test_adapter_sqlite_data_SOURCES = \
-	tests/conformance/test_adapter_sqlite_data.c tests/conformance/adapter_suite.h \
-	tests/conformance/adapter_world.c $(SQLITE_FIXTURE)
+	tests/conformance/test_adapter_sqlite_data.c tests/conformance/sqlite_data_tables.c \
+	tests/conformance/sqlite_data_kit.c tests/conformance/sqlite_data_kit.h \
+	tests/conformance/adapter_suite.h tests/conformance/adapter_world.c $(SQLITE_FIXTURE)
 tests_conformance_test_adapter_sqlite_data_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_conformance_test_adapter_sqlite_data_LDADD = $(TEST_LIBS) $(ENGINE_LIBS)
 

@@ -19,6 +19,8 @@ tests_conformance_test_s3_lost_replies_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_conformance_test_s3_lost_replies_LDADD = $(TEST_LIBS) $(STATE_LIBS)
 
 check_PROGRAMS += tests/conformance/test_s3_wire
-tests_conformance_test_s3_wire_SOURCES = tests/conformance/test_s3_wire.c $(S3_KIT)
+tests_conformance_test_s3_wire_SOURCES = tests/conformance/test_s3_wire.c \
+	tests/conformance/s3_wire_bytes.c tests/conformance/s3_wire_kit.c \
+	tests/conformance/s3_wire_kit.h $(S3_KIT)
 tests_conformance_test_s3_wire_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_conformance_test_s3_wire_LDADD = $(TEST_LIBS) $(STATE_LIBS)
