@@ -17,9 +17,17 @@
 
 /* --- tables of every kind --------------------------------------------------------------------- */
 
+static const char without_rowid[] =
+    "CREATE TABLE t(id INTEGER, at INTEGER, PRIMARY KEY(id, at)) WITHOUT ROWID;"
+    "INSERT INTO t VALUES(1, 10), (2, 20), (3, 20)";
+
 static const char shadowed[] = "CREATE TABLE t(id INTEGER, at INTEGER, rowid TEXT, _rowid_ TEXT);"
                                "INSERT INTO t VALUES(1, 10, 'a', 'b'), (2, 20, 'a', 'b'),"
                                " (3, 20, 'a', 'b')";
+
+static const char all_shadowed[] =
+    "CREATE TABLE t(id INTEGER, at INTEGER, rowid TEXT, _rowid_ TEXT, oid TEXT);"
+    "INSERT INTO t VALUES(1, 10, 'a', 'b', 'c'), (2, 20, 'a', 'b', 'c'), (3, 20, 'a', 'b', 'c')";
 
 static const char key_is_cursor[] = "CREATE TABLE t(id INTEGER, at INTEGER PRIMARY KEY);"
                                     "INSERT INTO t VALUES(1, 10), (2, 20), (3, 19)";

@@ -288,18 +288,6 @@ START_TEST(the_greatest_value_is_found_whichever_row_came_last)
 }
 END_TEST
 
-/* --- tables of every kind --------------------------------------------------------------------- */
-
-static const char without_rowid[] =
-    "CREATE TABLE t(id INTEGER, at INTEGER, PRIMARY KEY(id, at)) WITHOUT ROWID;"
-    "INSERT INTO t VALUES(1, 10), (2, 20), (3, 20)";
-
-static const char all_shadowed[] =
-    "CREATE TABLE t(id INTEGER, at INTEGER, rowid TEXT, _rowid_ TEXT, oid TEXT);"
-    "INSERT INTO t VALUES(1, 10, 'a', 'b', 'c'), (2, 20, 'a', 'b', 'c'), (3, 20, 'a', 'b', 'c')";
-
-/* --- statements, names ------------------------------------------------------------------------ */
-
 int main(void)
 {
     Suite *suite = suite_create("adapter/sqlite/data");
