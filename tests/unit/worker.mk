@@ -9,7 +9,8 @@ tests_unit_test_lanes_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
 
 check_PROGRAMS += tests/unit/test_dispatcher
 tests_unit_test_dispatcher_SOURCES = tests/unit/test_dispatcher.c \
-	tests/unit/worker_kit.c tests/unit/worker_kit.h
+	tests/unit/dispatcher_dead_letters.c tests/unit/worker_kit.c \
+	tests/unit/worker_kit_messages.c tests/unit/worker_kit.h
 tests_unit_test_dispatcher_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_dispatcher_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scripted worker; see worker_kit.h. */
+/* A scripted worker, its broker and its job function; see worker_kit.h. */
 #include "config.h"
 
 #include "tests/unit/worker_kit.h"
@@ -14,7 +14,7 @@
 #include "schemas/event.h"
 #include "tests/kit/check_main.h"
 
-enum { EXECUTIONS_MAX = 4096, SCRIPTS_MAX = 64, WORKERS_MAX = 4, WAIT_SECONDS = 20 };
+enum { EXECUTIONS_MAX = 4096, SCRIPTS_MAX = 64, WORKERS_MAX = 4 };
 
 struct script {
     char namespace_[64];
@@ -73,14 +73,8 @@ static struct timespec wait_limit(void)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WAIT_SECONDS;
+    until.tv_sec += KIT_WAIT_SECONDS;
     return until;
-}
-
-static void pause_briefly(void)
-{
-    const struct timespec pause = {0, 2000000};
-    (void)nanosleep(&pause, NULL);
 }
 
 /* --- a transport that can fail
@@ -393,6 +387,11 @@ void kit_open(int partitions)
     ck_assert_int_eq(rky_topics_ensure(kit.transport, &config->queue, 1000, &err), 0);
 }
 
+struct rky_transport *kit_transport(void)
+{
+    return kit.transport;
+}
+
 void kit_close(void)
 {
     kit.real->close(kit.transport);
@@ -476,21 +475,6 @@ void kit_enqueue(const char *namespace_, char ret_job_id[RKY_UUID_TEXT])
     kit_send(&message);
 }
 
-void kit_set_header(struct rky_message *message, const char *name, const char *value)
-{
-    for (size_t i = 0; i < message->header_count; i++) {
-        struct rky_header *header = &message->headers[i];
-        if (strcmp(header->name, name) != 0)
-            continue;
-        rky_free(header->name);
-        rky_free(header->value);
-        *header = message->headers[--message->header_count];
-        break;
-    }
-    if (value != NULL)
-        ck_assert_int_eq(rky_message_add_text(message, name, value, NULL), 0);
-}
-
 void kit_fail_publishes(const char *topic, int count, int code)
 {
     lock();
@@ -537,55 +521,6 @@ size_t kit_polled(void)
     size_t count = kit.polled;
     unlock();
     return count;
-}
-
-size_t kit_read(const char *topic, struct kit_message *ret_messages, size_t limit)
-{
-    struct rky_error err = {0};
-    struct rky_tail *tail = NULL;
-    size_t count = 0;
-    ck_assert_int_eq(kit.real->tail_open(kit.transport, topic, -1, false, 1000, &tail, &err), 0);
-    while (count < limit) {
-        struct rky_inbound inbound = {0};
-        if (kit.real->tail_read(tail, 0, &inbound, &err) != 1)
-            break;
-        const struct rky_message *message = &inbound.message;
-        ret_messages[count].body = json_loadb(message->value != NULL ? message->value : "",
-                                              message->value_length, 0, NULL);
-        ret_messages[count++].inbound = inbound;
-    }
-    kit.real->tail_close(tail);
-    return count;
-}
-
-void kit_messages_done(struct kit_message *messages, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        json_decref(messages[i].body);
-        rky_inbound_done(&messages[i].inbound);
-    }
-}
-
-void kit_await_messages(const char *topic, size_t count)
-{
-    struct kit_message messages[256];
-    struct rky_deadline deadline = rky_deadline_in(rky_clock_real(), WAIT_SECONDS * 1000);
-    ck_assert_uint_le(count, 256);
-    for (;;) {
-        size_t found = kit_read(topic, messages, 256);
-        kit_messages_done(messages, found);
-        if (found >= count)
-            return;
-        ck_assert_msg(rky_deadline_left_ms(&deadline) > 0, "'%s' holds %zu of %zu messages", topic,
-                      found, count);
-        pause_briefly();
-    }
-}
-
-const char *kit_header(const struct kit_message *message, const char *name)
-{
-    const struct rky_header *header = rky_message_header(&message->inbound.message, name);
-    return header != NULL ? header->value : "";
 }
 
 /* --- what is committed

@@ -9,12 +9,16 @@
 #ifndef RKY_TESTS_UNIT_WORKER_KIT_H
 #define RKY_TESTS_UNIT_WORKER_KIT_H
 
+#include <check.h>
 #include <jansson.h>
 #include <stdbool.h>
 
 #include "common/config.h"
 #include "transport/transport.h"
 #include "worker/worker.h"
+
+#define KIT_WAIT_SECONDS 20
+#define KIT_SEEN_MAX 64
 
 /** What a job of a namespace does, by number of its execution; the last row holds for all after. */
 enum kit_act {
@@ -41,8 +45,16 @@ struct kit_message {
     json_t *body; /**< NULL when it is no JSON */
 };
 
+/** What the topic held that was looked at last. */
+extern struct kit_seen {
+    struct kit_message messages[KIT_SEEN_MAX];
+    size_t count;
+} seen;
+
 void kit_open(int partitions);
 void kit_close(void);
+/** @brief The broker as the workers see it. */
+struct rky_transport *kit_transport(void);
 
 /** @brief Start a worker; 0 limit = default. @param once ends when the queue is drained. */
 struct rky_worker *kit_start(const char *id, int executors, bool once, size_t limit_jobs);
@@ -87,6 +99,8 @@ void kit_fail_memory_after_poll(uint64_t nth);
 size_t kit_polled(void);
 /** @brief What a topic holds. @return how many were written to @p ret_messages. */
 size_t kit_read(const char *topic, struct kit_message *ret_messages, size_t limit);
+/** @brief Read a topic whole into `seen`. */
+void kit_look(const char *topic);
 /** @brief Wait until a topic holds @p count messages. */
 void kit_await_messages(const char *topic, size_t count);
 void kit_messages_done(struct kit_message *messages, size_t count);
@@ -94,5 +108,8 @@ void kit_messages_done(struct kit_message *messages, size_t count);
 const char *kit_header(const struct kit_message *message, const char *name);
 /** @brief Messages without committed offset. */
 int64_t kit_lag(void);
+
+/** @brief The tests of dispatcher_dead_letters.c. */
+void dispatcher_add_dead_letters(TCase *tcase);
 
 #endif
