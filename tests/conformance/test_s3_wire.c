@@ -290,9 +290,6 @@ START_TEST(an_endpoint_that_makes_no_sense_is_refused_at_once)
 }
 END_TEST
 
-/* --- bytes -------------------------------------------------------------------------------------
- */
-
 static Suite *suite(void)
 {
     const TTest *const tests[] = {

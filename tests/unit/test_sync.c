@@ -350,9 +350,6 @@ START_TEST(test_a_forged_cache_entry_is_set_aside_and_the_store_asked)
 }
 END_TEST
 
-/* --- what fails ----------------------------------------------------------------------------------
- */
-
 static Suite *suite(void)
 {
     Suite *suite = suite_create("sync");

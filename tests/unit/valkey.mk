@@ -12,6 +12,7 @@ tests_unit_test_valkey_url_LDADD = $(TEST_LIBS) $(STATE_LIBS)
 
 # Servers that do not behave.
 check_PROGRAMS += tests/unit/test_valkey_fuzz
-tests_unit_test_valkey_fuzz_SOURCES = tests/unit/test_valkey_fuzz.c
+tests_unit_test_valkey_fuzz_SOURCES = tests/unit/test_valkey_fuzz.c \
+	tests/unit/valkey_recovery.c tests/unit/valkey_player.c tests/unit/valkey_player.h
 tests_unit_test_valkey_fuzz_CPPFLAGS = $(VALKEY_TEST_CPPFLAGS)
 tests_unit_test_valkey_fuzz_LDADD = $(TEST_LIBS) $(STATE_LIBS)
