@@ -44,7 +44,9 @@ tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c $(SNAPSHOT_TEST_KI
 tests_unit_test_snapshot_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_snapshot_LDADD = $(LEDGER_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_snapshot_bytes
-tests_unit_test_snapshot_bytes_SOURCES = tests/unit/test_snapshot_bytes.c $(SNAPSHOT_TEST_KIT)
+tests_unit_test_snapshot_bytes_SOURCES = tests/unit/test_snapshot_bytes.c \
+	tests/unit/snapshot_lies.c tests/unit/snapshot_forge.c tests/unit/snapshot_forge.h \
+	$(SNAPSHOT_TEST_KIT)
 tests_unit_test_snapshot_bytes_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS) $(ZSTD_CFLAGS)
 tests_unit_test_snapshot_bytes_LDADD = $(LEDGER_TEST_LDADD)
 

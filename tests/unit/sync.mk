@@ -31,6 +31,8 @@ tests_unit_test_sync_sockets_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_sync_sockets_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
 
 check_PROGRAMS += tests/unit/test_workspace
-tests_unit_test_workspace_SOURCES = tests/unit/test_workspace.c $(SYNC_TEST_KIT)
+tests_unit_test_workspace_SOURCES = tests/unit/test_workspace.c \
+	tests/unit/workspace_faults.c tests/unit/workspace_kit.c tests/unit/workspace_kit.h \
+	$(SYNC_TEST_KIT)
 tests_unit_test_workspace_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)
 tests_unit_test_workspace_LDADD = $(LEDGER_TEST_LDADD)
