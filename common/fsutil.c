@@ -69,9 +69,10 @@ int rky_mkdir_p(const char *path, struct rky_error *err)
             continue;
         prefix[i] = '\0';
         /* Somebody else may create it at the same moment: only the outcome counts. */
-        if (mkdir(prefix, 0700) != 0 && !is_directory(prefix))
-            rc = rky_fail_errno(err, errno == EEXIST ? ENOTDIR : errno,
-                                "cannot create directory '%s'", prefix);
+        int why = mkdir(prefix, 0700) == 0 ? 0 : errno; /* the look below has an errno of its own */
+        if (why != 0 && !is_directory(prefix))
+            rc = rky_fail_errno(err, why == EEXIST ? ENOTDIR : why, "cannot create directory '%s'",
+                                prefix);
         prefix[i] = path[i];
     }
     if (rc == 0 && length == 0)

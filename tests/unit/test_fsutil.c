@@ -128,6 +128,16 @@ START_TEST(a_directory_that_cannot_be_made_says_why)
     struct rky_error err = {0};
     ck_assert_int_eq(rky_mkdir_p("/proc/no/such", &err), RKY_ERR_IO);
     ck_assert_str_eq(err.message, "cannot create directory '/proc/no': No such file or directory");
+
+    /* Looking whether it is there all the same must not replace the reason. */
+    char expected[5000];
+    const char *link = in_directory(0, "link");
+    ck_assert_int_eq(symlink("nowhere", link), 0);
+    rky_error_clear(&err);
+    ck_assert_int_eq(rky_mkdir_p(link, &err), RKY_ERR_IO);
+    (void)snprintf(expected, sizeof(expected), "cannot create directory '%s': Not a directory",
+                   link);
+    ck_assert_str_eq(err.message, expected);
 }
 END_TEST
 
