@@ -56,6 +56,9 @@ static int take_expiry(const struct rky_cli *cli, struct rky_job *job, struct rk
     else if (job->expires_seconds < 1)
         rc = rky_fail(err, RKY_ERR_USAGE, "--expires is '%s': expected at least one second",
                       expires);
+    else if (job->expires_seconds > RKY_PLAN_EXPIRES_SECONDS_MAX)
+        rc = rky_fail(err, RKY_ERR_USAGE, "--expires is '%s': expected at most %dd", expires,
+                      RKY_PLAN_EXPIRES_SECONDS_MAX / (24 * 3600));
     return rc;
 }
 

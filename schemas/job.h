@@ -24,6 +24,8 @@
 #define RKY_JOB_DEPTH_MAX 32
 #define RKY_JOB_HEADERS_MAX 64
 #define RKY_IDEMPOTENCY_KEY_MAX 128
+/** How long a plan may be applicable at most: 30 days. */
+#define RKY_PLAN_EXPIRES_SECONDS_MAX 2592000
 
 enum rky_job_type { RKY_JOB_RUN, RKY_JOB_PLAN, RKY_JOB_APPLY, RKY_JOB_CANCEL };
 /** @brief "run", "plan", "apply", "cancel". */

@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include "schemas/job.h"
 #include "schemas/shape_parts.h"
 
 static const struct rky_shape forbidden = {.type = RKY_SHAPE_FORBIDDEN};
@@ -29,7 +30,7 @@ static const struct rky_shape filter = {
 static const struct rky_shape run_timeout = {
     .type = RKY_SHAPE_INTEGER, .minimum = 1, .maximum = 604800};
 static const struct rky_shape expires = {
-    .type = RKY_SHAPE_INTEGER, .minimum = 1, .maximum = 2592000};
+    .type = RKY_SHAPE_INTEGER, .minimum = 1, .maximum = RKY_PLAN_EXPIRES_SECONDS_MAX};
 static const struct rky_shape requested_by = {
     .type = RKY_SHAPE_STRING, .format = "text", .max_length = 128};
 
