@@ -9,6 +9,8 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/text.h"
+#include "common/mem.h"
+#include "transport/transport.h"
 
 static json_t *position_json(int number)
 {
@@ -68,19 +70,42 @@ static void print_text(const struct rky_cli *cli, bool valid)
     putchar('\n');
 }
 
+/* The config only knows that any property may stand there; which there are, librdkafka knows. */
+static int check_kafka(struct rky_cli *cli, struct rky_error *err)
+{
+    const struct rky_queue_config *queue = &cli->config->queue;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < queue->kafka_count; i++) {
+        const struct rky_kafka_property *property = &queue->kafka[i];
+        struct rky_error fault = {0};
+        char *key = rky_asprintf("queue.kafka.\"%s\"", property->name);
+        if (key == NULL)
+            return rky_fail_nomem(err);
+        if (rky_kafka_property_check(property, &fault) != 0)
+            rc = rky_problems_add(&cli->problems, RKY_PROBLEM_ERROR, rky_cli_config_path(cli),
+                                  property->line, property->column, key,
+                                  fault.hint[0] != '\0' ? fault.hint : NULL, "%s", fault.message);
+        rky_free(key);
+    }
+    return rc == 0 ? 0 : rky_fail_nomem(err);
+}
+
 int rky_cmd_validate(const struct rky_parsed *parsed, void *program)
 {
     (void)parsed;
     struct rky_cli *cli = program;
     struct rky_error err = {0};
     int rc = rky_config_load(rky_cli_config_path(cli), &cli->config, &cli->problems, &err);
+    if (rc == 0)
+        rc = check_kafka(cli, &err);
     if (rc != 0 && cli->problems.error_count == 0)
         return rky_cli_end(cli, rc, &err);
+    bool valid = cli->problems.error_count == 0;
 
     struct rky_error print_error = {0};
     if (!cli->json)
-        print_text(cli, rc == 0);
-    else if (print_json(cli, rc == 0, &print_error) != 0)
+        print_text(cli, valid);
+    else if (print_json(cli, valid, &print_error) != 0)
         return rky_cli_end(cli, print_error.code, &print_error);
-    return rc == 0 ? RKY_EXIT_OK : RKY_EXIT_CONFIG;
+    return valid ? RKY_EXIT_OK : RKY_EXIT_CONFIG;
 }

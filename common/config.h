@@ -170,7 +170,7 @@ struct rky_state_config {
 
 struct rky_kafka_property {
     char *name, *value;
-    int line;
+    int line, column;
 };
 
 struct rky_queue_config {

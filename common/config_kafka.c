@@ -112,6 +112,7 @@ static int add_property(struct rky_walk *walk, const struct rky_place *place,
     }
     property->value = given.text;
     property->line = (int)json_integer_value(json_object_get(place->position, "l"));
+    property->column = (int)json_integer_value(json_object_get(place->position, "kc"));
     property->name = rky_strdup(name);
     return property->name != NULL ? RKY_OK : RKY_ERR_NOMEM;
 }

@@ -136,9 +136,8 @@ static int set_theirs(rd_kafka_conf_t *conf, const struct rky_kafka_property *pr
     char why[512];
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
         if (strcmp(refused[i].name, property->name) == 0) {
-            int rc =
-                rky_fail(err, RKY_ERR_CONFIG, "line %d: queue.kafka property '%s' cannot be set",
-                         property->line, property->name);
+            int rc = rky_fail(err, RKY_ERR_CONFIG, "queue.kafka property '%s' cannot be set",
+                              property->name);
             rky_error_hint(err, "%s", refused[i].why);
             return rc;
         }
@@ -147,18 +146,25 @@ static int set_theirs(rd_kafka_conf_t *conf, const struct rky_kafka_property *pr
     if (result == RD_KAFKA_CONF_OK)
         return RKY_OK;
     if (result == RD_KAFKA_CONF_UNKNOWN) {
-        int rc = rky_fail(err, RKY_ERR_CONFIG, "line %d: queue.kafka has no property '%s'",
-                          property->line, property->name);
+        int rc = rky_fail(err, RKY_ERR_CONFIG, "queue.kafka has no property '%s'", property->name);
         rky_error_hint(err, "see CONFIGURATION.md of librdkafka %s for what there is",
                        rd_kafka_version_str());
         return rc;
     }
+    why[strcspn(why, "\n")] = '\0'; /* some of its messages are whole lines */
     if (is_secret(property->name))
-        return rky_fail(err, RKY_ERR_CONFIG,
-                        "line %d: the value of queue.kafka property '%s' is refused",
-                        property->line, property->name);
-    return rky_fail(err, RKY_ERR_CONFIG, "line %d: queue.kafka property '%s' = '%s': %s",
-                    property->line, property->name, property->value, why);
+        return rky_fail(err, RKY_ERR_CONFIG, "the value of queue.kafka property '%s' is refused",
+                        property->name);
+    return rky_fail(err, RKY_ERR_CONFIG, "queue.kafka property '%s' = '%s': %s", property->name,
+                    property->value, why);
+}
+
+int rky_kafka_property_check(const struct rky_kafka_property *property, struct rky_error *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int rc = set_theirs(conf, property, err);
+    rd_kafka_conf_destroy(conf);
+    return rc;
 }
 
 static const struct rky_kafka_property *find(const struct rky_queue_config *queue, const char *name)
@@ -211,8 +217,11 @@ int rky_kafka_conf(struct rky_kafka_scope *scope, enum rky_kafka_role role,
     int rc = set_table(conf, defaults, sizeof(defaults) / sizeof(defaults[0]), bit, err);
     if (rc == RKY_OK)
         rc = set_ours(conf, "client.id", kafka->client_id, err);
-    for (size_t i = 0; rc == RKY_OK && i < queue->kafka_count; i++)
+    for (size_t i = 0; rc == RKY_OK && i < queue->kafka_count; i++) {
         rc = set_theirs(conf, &queue->kafka[i], err);
+        if (rc != RKY_OK)
+            rky_error_wrap(err, "line %d", queue->kafka[i].line);
+    }
     if (rc == RKY_OK && role == RKY_KAFKA_GROUP_CONSUMER)
         rc = fit_to_session(conf, queue, err);
     if (rc == RKY_OK)

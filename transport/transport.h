@@ -174,6 +174,11 @@ struct rky_topics {
 RKY_MUST_CHECK int rky_topics_init(struct rky_topics *topics, const char *prefix,
                                    struct rky_error *err);
 void rky_topics_done(struct rky_topics *topics);
+/** @brief Whether librdkafka takes this property of queue.kafka. Opens nothing.
+ *  @return RKY_ERR_CONFIG with what is wrong about it, its line left out. */
+RKY_MUST_CHECK int rky_kafka_property_check(const struct rky_kafka_property *property,
+                                            struct rky_error *err);
+
 /** @brief Create or check the topics that this build uses (queue.create_topics decides which). */
 RKY_MUST_CHECK int rky_topics_ensure(struct rky_transport *transport,
                                      const struct rky_queue_config *queue, int64_t timeout_ms,

@@ -74,6 +74,20 @@ run_rocky validate --config broken.toml
 is "$status" 78 "broken TOML ends with 78"
 like "$stdout" "broken.toml:1:" "and has line and column"
 
+{
+    printf '[queue.kafka]\n"sesion.timeout.ms" = 3000\nsasl.password = "geheim"\n'
+    printf '"socket.timeout.ms" = "soon"\nlog_level = 99\n'
+} >kafka.toml
+run_rocky validate --config kafka.toml
+is "$status" 78 "properties that librdkafka does not take end with 78"
+like "$stdout" "kafka.toml:2:1: .*no property 'sesion.timeout.ms'" "an unknown one has its place"
+like "$stdout" "kafka.toml:4:1: .*'socket.timeout.ms' = 'soon'" "so has a value that it refuses"
+like "$stdout" "kafka.toml:5:1: .*'log_level'" "and every other, in the same run"
+unlike "$stdout" '^$' "one line each"
+run_rocky validate --config kafka.toml --output json
+valid "$stdout" output.validate "the JSON form fits the schema"
+is_json "$stdout" '.problems[] | select(.severity == "error") | .line' $'2\n4\n5' "with the lines"
+
 SOURCE_DIRECTORY=source CATALOG_NAME=c run_rocky validate --config bad.toml
 unlike "$stdout" "SOURCE_DIRECTORY" "a variable that is set is no problem"
 
