@@ -9,6 +9,7 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/text.h"
+#include "common/mem.h"
 #include "engine/discover.h"
 
 /** What a table's row needs beyond discovery. */
@@ -135,10 +136,13 @@ static int print_json(struct rky_cli *cli, const struct rky_discovery *discovery
         bad |= json_array_append_new(
             excluded, excluded_json(discovery->excluded[i].name, discovery->excluded[i].reason));
     for (size_t i = 0; i < discovery->source_count; i++) {
-        if (discovery->sources[i].fault != NULL)
-            bad |= json_array_append_new(
-                excluded,
-                excluded_json(discovery->sources[i].schema, discovery->sources[i].fault->message));
+        const struct rky_source *source = &discovery->sources[i];
+        if (source->fault == NULL)
+            continue;
+        char *name = rky_asprintf("%s.%s", source->catalog, source->schema);
+        bad |= name == NULL ||
+               json_array_append_new(excluded, excluded_json(name, source->fault->message)) != 0;
+        rky_free(name);
     }
     bad |= json_object_set_new(object, "sources", sources);
     bad |= json_object_set_new(object, "excluded", excluded);

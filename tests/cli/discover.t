@@ -53,6 +53,13 @@ like "$stderr" "client" "and the known ones are named"
 run_rocky discover --filter client
 is "$status" 64 "a filter without a value is a usage error"
 
+printf 'this is no database %.0s' {1..100} >source/fivetran/src__acme__eu__text.db
+run_rocky discover --output json
+is "$status" 0 "a source that is no database stops none"
+is_json "$stdout" '.excluded[] | select(.reason | contains("not a SQLite database")) | .name' \
+    "fivetran.src__acme__eu__text" "and is listed with its catalog, as all that is left out"
+rm source/fivetran/src__acme__eu__text.db
+
 make_source fivetran src__acme__us_west____shopify orders 1
 sed -i 's/{client}_warehouse/all/; s/staging__{regions}__{connector}/{connector}/' rocky.toml
 make_source fivetran src__globex__us_west__shopify orders 1
