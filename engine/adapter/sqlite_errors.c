@@ -76,7 +76,9 @@ static int classify(struct rky_error *err, sqlite3 *db, int code, const char *fi
     case SQLITE_AUTH:
         return not_writable(err, file, doing);
     case SQLITE_NOTADB:
-        return rky_fail(err, RKY_ERR_IO, "cannot %s: '%s' is not a SQLite database", doing, file);
+        /* No later attempt finds another file there by itself: not the trouble of one moment. */
+        return rky_fail(err, RKY_ERR_QUERY, "cannot %s: '%s' is not a SQLite database", doing,
+                        file);
     case SQLITE_CORRUPT:
         return rky_fail(err, RKY_ERR_IO, "cannot %s: '%s' is damaged: %s", doing, file,
                         db != NULL ? sqlite3_errmsg(db) : "malformed");

@@ -57,6 +57,11 @@ is "$status" 2 'a source file that is gone: partial, exit 2'
 is_json "$stdout" '.errors[] | .table, .failure_kind' \
     $'acme_warehouse.staging__eu__stripe.charges\nsource-missing' 'its table says source-missing'
 is_json "$stdout" .rows_copied 3 'the others are copied'
+printf 'this is no database %.0s' {1..100} >"$stripe"
+run_rocky run --output json
+is "$status" 2 'a source file that is no database: partial, exit 2'
+is_json "$stdout" '.errors[] | .failure_kind, .transient' $'query-rejected\nfalse' \
+    'which does not pass by itself'
 mv away.db "$stripe"
 run_rocky run --output json
 is "$status" 0 'it goes on when the source is back'
