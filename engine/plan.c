@@ -320,9 +320,9 @@ static json_t *display_table(struct rky_run *run, struct rky_work *work, struct 
         work->state == RKY_WORK_FAILED ? rky_work_error(work)->message : work->decision.reason;
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "table", work->name, "source",
                      work->source_name, "strategy", strategy_of(run, work), "action",
-                     action_of(work), "reason", reason, "window", window_json(run, work),
-                     "estimated_rows", estimate >= 0 ? json_integer(estimate) : json_null(),
-                     "warnings",
+                     rky_report_action(action_of(work)), "reason", reason, "window",
+                     window_json(run, work), "estimated_rows",
+                     estimate >= 0 ? json_integer(estimate) : json_null(), "warnings",
                      work->warnings != NULL ? json_incref(work->warnings) : json_array());
 }
 

@@ -116,6 +116,13 @@ static const char *window_after(const struct rky_work *work)
     return work->mark->value.text;
 }
 
+const char *rky_report_action(const char *action)
+{
+    return strcmp(action, rky_action_name(RKY_ACTION_ADOPT)) == 0
+               ? rky_action_name(RKY_ACTION_INCREMENTAL)
+               : action;
+}
+
 json_t *rky_report_materialization(const struct rky_work *work)
 {
     const struct rky_copy_outcome *outcome = &work->outcome;
@@ -125,9 +132,10 @@ json_t *rky_report_materialization(const struct rky_work *work)
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:{s:s?, s:s?}, s:I, s:I, s:s?, s:I, s:b, s:o}", "table", work->name,
         "source", work->source_name, "strategy", rky_strategy_name(work->table->settings.strategy),
-        "action", action, "window", "after", window_after(work), "through", through, "rows_copied",
-        (json_int_t)outcome->rows_copied, "late_rows", (json_int_t)outcome->late_rows, "watermark",
-        outcome->through.text, "duration_ms", (json_int_t)work->duration_ms, "reconciled",
+        "action", rky_report_action(action), "window", "after", window_after(work), "through",
+        through, "rows_copied", (json_int_t)outcome->rows_copied, "late_rows",
+        (json_int_t)outcome->late_rows, "watermark", outcome->through.text, "duration_ms",
+        (json_int_t)work->duration_ms, "reconciled",
         work->done != NULL || work->decision.reconciled, "warnings", list_or_empty(work->warnings));
 }
 

@@ -190,6 +190,9 @@ json_t *rky_report_error(const char *table, const char *kind, const struct rky_e
 /** @brief Compose run->result, ->status, ->events for a failure that no ledger can record. */
 RKY_MUST_CHECK int rky_record_compose(struct rky_run *run, const struct rky_error *failure,
                                       struct rky_error *err);
+/** @brief The action's name as plans and results show it: taking over the rows of a table that was
+ *         there before us is an incremental copy, whatever the target's own row calls it. */
+const char *rky_report_action(const char *action);
 json_t *rky_report_materialization(const struct rky_work *work);
 json_t *rky_report_anomaly(const struct rky_work *work, const struct rky_anomaly *anomaly);
 json_t *rky_report_skipped(const struct rky_run *run, const char *first_result,

@@ -108,6 +108,25 @@ like "$stdout" 'bad.name' "a table with a line break in its name is copied"
 unlike "$stdout$stderr" $'\033' "and its name sends no escape sequence to the terminal"
 cd ..
 
+# Rows that were in the target before us are taken over: plan and result call it by a name of theirs.
+mkdir adopted && cd adopted || exit 99
+make_source fivetran src__acme__us_west__shopify orders 30
+write_config
+sed -i '/^timestamp_column/a on_existing_target = "adopt"' rocky.toml
+mkdir -p "$(dirname "$target")"
+sql "$target" "ATTACH '$src' AS s; CREATE TABLE orders AS SELECT * FROM s.orders WHERE id <= 10"
+run_rocky plan --output json
+valid "$stdout" output.plan "a plan that takes over existing rows fits the schema"
+is_json "$stdout" '.tables[].action' incremental "and is incremental"
+like "$stdout" "on_existing_target = adopt" "with the reason"
+run_rocky run --output json
+valid "$stdout" output.run "its result fits the schema"
+is_json "$stdout" '.status, .rows_copied, .materializations[].action' $'success\n20\nincremental' \
+    "and only what the target lacked was copied"
+same_rows "$src" "$target" orders
+ok $? "so that every row is there once"
+cd ..
+
 # Interrupted while it copies.
 rows=400000
 make_source fivetran src__acme__us_west__shopify big "$rows"
