@@ -124,12 +124,49 @@ static bool is_done_by_plan(const struct rky_run *run, const char *name)
     return false;
 }
 
+/* The payload has no columns for what could not be read. */
+static bool is_readable(const json_t *table)
+{
+    return text_of(table, "columns_sha256")[0] != '\0';
+}
+
+/* Of the entry that stands for all tables of a source that cannot be read, `catalog.schema."*"`,
+ * the length of `catalog.schema`; of any other 0. */
+static size_t whole_source_length(const json_t *table)
+{
+    static const char every[] = ".\"*\"";
+    const char *source = text_of(table, "source");
+    size_t length = strlen(source), tail = sizeof(every) - 1;
+    if (is_readable(table) || length < tail || strcmp(source + length - tail, every) != 0)
+        return 0;
+    return length - tail;
+}
+
+static bool is_in_unreadable_source(const json_t *payload, const json_t *table)
+{
+    const char *source = text_of(table, "source");
+    size_t i = 0;
+    const json_t *other = NULL;
+    json_array_foreach(json_object_get(payload, "tables"), i, other)
+    {
+        size_t length = whole_source_length(other);
+        if (length > 0 && strncmp(text_of(other, "source"), source, length + 1) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void compare_table(struct rky_run *run, const char *name, const json_t *then,
                           const json_t *now)
 {
     if (json_equal(then, now))
         return;
     size_t before = json_array_size(run->plan_differences);
+    /* All else that differs only follows from it. */
+    if (is_readable(then) && !is_readable(now)) {
+        differ(run, rky_asprintf("table '%s': its source is gone", name));
+        return;
+    }
     if (strcmp(text_of(then, "columns_sha256"), text_of(now, "columns_sha256")) != 0)
         differ(run, rky_asprintf("table '%s': the source's columns changed", name));
     if (strcmp(text_of(then, "target_commit_id"), text_of(now, "target_commit_id")) != 0)
@@ -158,14 +195,23 @@ static void compare(struct rky_run *run, const json_t *then, const json_t *now)
         const char *name = text_of(table, "table");
         const json_t *current = find_table(now, name);
         if (current == NULL)
-            differ(run, rky_asprintf("table '%s': its source is gone", name));
+            differ(run, rky_asprintf("table '%s': its source %s", name,
+                                     is_in_unreadable_source(now, table) ? "cannot be read"
+                                                                         : "is gone"));
         else if (!is_done_by_plan(run, name))
             compare_table(run, name, table, current);
     }
     tables = json_object_get(now, "tables");
     for (size_t i = 0; i < json_array_size(tables); i++) {
-        const char *name = text_of(json_array_get(tables, i), "table");
-        if (find_table(then, name) == NULL)
+        const json_t *table = json_array_get(tables, i);
+        const char *name = text_of(table, "table");
+        if (find_table(then, name) != NULL)
+            continue;
+        size_t whole = whole_source_length(table);
+        if (whole > 0)
+            differ(run, rky_asprintf("source '%.*s' cannot be read", (int)whole,
+                                     text_of(table, "source")));
+        else
             differ(run, rky_asprintf("table '%s' is new in the source", name));
     }
 }

@@ -97,6 +97,18 @@ new_plan
 sql "$src" 'ALTER TABLE orders ADD COLUMN city TEXT'
 refused "orders" "whose source gained a column"
 
+make_source fivetran src__acme__eu__stripe charges 5
+run_rocky --state-path s.db run
+new_plan
+mv source/fivetran/src__acme__eu__stripe.db away.db
+refused "no longer fits: table '[^']*charges': its source is gone" "whose source is gone"
+unlike "$stderr" ";|columns|committed" "and only that is given as the reason"
+printf 'this is no database %.0s' {1..100} >source/fivetran/src__acme__eu__stripe.db
+refused "source 'fivetran.src__acme__eu__stripe' cannot be read" "whose source cannot be read"
+unlike "$stderr" "is gone|is new" "and nothing is said to be gone or new"
+rm source/fivetran/src__acme__eu__stripe.db
+run_rocky --state-path s.db state delete --table acme_warehouse.staging__eu__stripe.charges
+
 new_plan
 sed -i 's/boundary.*//; /^timestamp_column/a boundary = "strict"' rocky.toml
 refused "config" "whose configuration changed"
@@ -107,6 +119,11 @@ refused "tampered|does not match|changed" "that was tampered with"
 
 run_rocky --state-path s.db plan --expires soon
 is "$status" 64 "an expiry that is no duration is a usage error"
+run_rocky --state-path s.db plan --expires 31d
+is "$status" 64 "so is one beyond the longest that a job may ask for"
+like "$stderr" "'31d': expected at most 30d" "which is named"
+run_rocky --state-path s.db plan --expires 30d --output json
+valid "$stdout" output.plan "the longest one is taken"
 run_rocky --state-path s.db plan --filter nobody=acme
 is "$status" 64 "an unknown filter component is a usage error"
 like "$stderr" "client" "and the known ones are named"
