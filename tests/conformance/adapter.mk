@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The warehouse seam: one suite, run against each driver.
 ADAPTER_SUITE = tests/conformance/adapter_suite.c tests/conformance/adapter_suite.h \
+	tests/conformance/adapter_suite_kit.c tests/conformance/adapter_suite_kit.h \
+	tests/conformance/adapter_windows.c tests/conformance/adapter_changes.c \
 	tests/conformance/adapter_model.c tests/conformance/adapter_world.c
 SQLITE_FIXTURE = tests/conformance/adapter_sqlite_fixture.c \
 	tests/conformance/adapter_sqlite_fixture.h

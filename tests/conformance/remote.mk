@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The remote seam: one suite, run against each driver.
-REMOTE_SUITE = tests/conformance/remote_suite.c tests/conformance/remote_suite.h
+REMOTE_SUITE = tests/conformance/remote_suite.c tests/conformance/remote_suite.h \
+	tests/conformance/remote_objects.c tests/conformance/remote_races.c \
+	tests/conformance/remote_kit.c tests/conformance/remote_kit.h
 
 check_PROGRAMS += tests/conformance/test_remote_memory
 tests_conformance_test_remote_memory_SOURCES = tests/conformance/test_remote_memory.c \

@@ -3,7 +3,9 @@ tests_kit_librkytestkit_la_SOURCES += tests/kit/kafka_server.c tests/kit/kafka_s
 	tests/kit/run_script.c tests/kit/run_script.h
 tests_kit_librkytestkit_la_CPPFLAGS += -DRKY_TOP_SRCDIR='"$(abs_top_srcdir)"'
 
-TRANSPORT_SUITE = tests/conformance/transport_suite.c tests/conformance/transport_suite.h
+TRANSPORT_SUITE = tests/conformance/transport_suite.c tests/conformance/transport_suite.h \
+	tests/conformance/transport_groups.c tests/conformance/transport_kit.c \
+	tests/conformance/transport_kit.h
 KAFKA_FIXTURE = tests/conformance/transport_kafka_fixture.c \
 	tests/conformance/transport_kafka_fixture.h tests/kit/c11_threads.c
 
