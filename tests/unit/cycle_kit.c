@@ -5,49 +5,28 @@
 #include "tests/unit/cycle_kit.h"
 
 #include <inttypes.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fsutil.h"
-#include "common/mem.h"
 #include "tests/kit/check_main.h"
+#include "tests/unit/job_world.h"
 #include "tests/unit/sync_kit.h"
 #include "worker/job_run.h"
 
-static const char CONFIG[] = "[adapter.lake]\n"
-                             "type = \"sqlite\"\n"
-                             "path = \"source\"\n"
-                             "[adapter.warehouse]\n"
-                             "type = \"sqlite\"\n"
-                             "path = \"target\"\n"
-                             "[pipeline.bronze]\n"
-                             "namespace_from = \"client\"\n"
-                             "[pipeline.bronze.source]\n"
-                             "adapter = \"lake\"\n"
-                             "catalog = \"c\"\n"
-                             "[pipeline.bronze.source.schema_pattern]\n"
-                             "prefix = \"src__\"\n"
-                             "separator = \"__\"\n"
-                             "components = [\"client\"]\n"
-                             "[pipeline.bronze.target]\n"
-                             "adapter = \"warehouse\"\n"
-                             "catalog_template = \"{client}\"\n"
-                             "schema_template = \"staging\"\n"
-                             "[pipeline.bronze.execution]\n"
-                             "concurrency = 1\n"
-                             "[state.retention]\n"
-                             "jobs = 20\n"
-                             "history = 20\n"
-                             "[state.history]\n"
-                             "keep_last = 2\n"
-                             "[state.lock]\n"
-                             "ttl_seconds = 1\n"
-                             "[state.retry]\n"
-                             "max_retries = 1\n"
-                             "initial_backoff_ms = 0\n"
-                             "circuit_breaker_threshold = 0\n";
+static const char SETTINGS[] = "[pipeline.bronze.execution]\n"
+                               "concurrency = 1\n"
+                               "[state.retention]\n"
+                               "jobs = 20\n"
+                               "history = 20\n"
+                               "[state.history]\n"
+                               "keep_last = 2\n"
+                               "[state.lock]\n"
+                               "ttl_seconds = 1\n"
+                               "[state.retry]\n"
+                               "max_retries = 1\n"
+                               "initial_backoff_ms = 0\n"
+                               "circuit_breaker_threshold = 0\n";
 
 static struct {
     char directory[4200];
@@ -61,34 +40,13 @@ static struct {
     bool differs;
 } world;
 
-static sqlite3 *open_database(const char *name)
-{
-    char path[8500];
-    sqlite3 *database = NULL;
-    (void)snprintf(path, sizeof(path), "%s/%s", world.directory, name);
-    ck_assert_int_eq(sqlite3_open(path, &database), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_busy_timeout(database, 10000), SQLITE_OK);
-    return database;
-}
-
-static int64_t number(sqlite3 *database, const char *text)
-{
-    sqlite3_stmt *statement = NULL;
-    ck_assert_msg(sqlite3_prepare_v2(database, text, -1, &statement, NULL) == SQLITE_OK, "%s: %s",
-                  text, sqlite3_errmsg(database));
-    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64(statement, 0);
-    ck_assert_int_eq(sqlite3_finalize(statement), SQLITE_OK);
-    return value;
-}
-
 static void new_row(void)
 {
     char text[128];
     (void)snprintf(text, sizeof(text),
                    "INSERT INTO orders VALUES (%" PRId64 ", printf('%%012d', %" PRId64 "))",
                    world.rows + 1, world.rows + 1);
-    ck_assert_int_eq(sqlite3_exec(world.source, text, NULL, NULL, NULL), SQLITE_OK);
+    kit_job_exec(world.source, text);
     world.rows++;
 }
 
@@ -113,18 +71,11 @@ static int publish(void *context, const struct rky_message *message, struct rky_
 
 static struct rky_job new_job(void)
 {
-    struct rky_job job = {.type = RKY_JOB_RUN,
-                          .namespace_ = rky_strdup(KIT_NAMESPACE),
-                          .pipeline = rky_strdup("bronze"),
-                          .run_timeout_seconds = -1,
-                          .attempt = 1};
-    rky_uuid_v7(rky_clock_real(), job.job_id);
-    rky_sha256_hex(job.job_id, strlen(job.job_id), job.body_sha256);
     free(world.told);
     world.told = NULL;
     world.tellings = 0;
     world.differs = false;
-    return job;
+    return kit_job_new(RKY_JOB_RUN);
 }
 
 static struct rky_job_outcome run(const struct rky_job *job)
@@ -151,31 +102,21 @@ static void lose_the_copy(void)
 
 void kit_cycles_open(const char *state)
 {
-    struct rky_error err = {0};
-    struct rky_problems problems = {0};
-    char path[8500], text[sizeof(CONFIG) + 1024];
+    char text[sizeof(SETTINGS) + 1024];
     const bool in_memory = state == NULL;
     kit_world_open();
     (void)snprintf(world.directory, sizeof(world.directory), "%s", rky_test_directory());
-    (void)snprintf(path, sizeof(path), "%s/source/c", world.directory);
-    assert_ok(rky_mkdir_p(path, assert_err_));
-    (void)snprintf(text, sizeof(text), "%s[state]\nlocal_dir = \"state\"\n%s", CONFIG,
+    (void)snprintf(text, sizeof(text), "%s[state]\nlocal_dir = \"state\"\n%s", SETTINGS,
                    in_memory ? "backend = \"s3\"\ns3_bucket = \"b\"\n" : state);
-    int rc = rky_config_parse(text, strlen(text), "rocky.toml", world.directory, &world.config,
-                              &problems, &err);
-    ck_assert_msg(rc == 0, "%s", err.message);
-    rky_problems_done(&problems);
+    world.config = kit_job_config(world.directory, text);
     const struct rky_store_options options = {
         .config = &world.config->state, .clock = rky_clock_real(), .worker_id = "worker-1"};
     if (in_memory)
         world.store = kit_store(&world.config->state, false, true, &world.views);
     else
         assert_ok(rky_store_new(&options, &world.store, assert_err_));
-    world.source = open_database("source/c/src__acme.db");
-    ck_assert_int_eq(sqlite3_exec(world.source,
-                                  "CREATE TABLE orders (id INTEGER, _fivetran_synced TEXT)", NULL,
-                                  NULL, NULL),
-                     SQLITE_OK);
+    world.source = kit_job_open(world.directory, KIT_JOB_SOURCE);
+    kit_job_exec(world.source, "CREATE TABLE orders (id INTEGER, _fivetran_synced TEXT)");
     world.rows = 0;
     new_row();
     struct rky_job job = new_job();
@@ -183,7 +124,7 @@ void kit_cycles_open(const char *state)
     ck_assert_msg(outcome.end == RKY_JOB_DONE, "%s", outcome.error.message);
     rky_job_outcome_done(&outcome);
     rky_job_done(&job);
-    world.target = open_database("target/acme/staging.db");
+    world.target = kit_job_open(world.directory, KIT_JOB_TARGET);
 }
 
 struct rky_remote *kit_cycles_remote(void)
@@ -224,8 +165,8 @@ static void check_world(const struct kit_fault *fault, uint64_t nth,
                       strcmp(whole->status, "success") == 0,
                   "%s %" PRIu64 ": the job ends %d: %s: %s", fault->what, nth, (int)whole->end,
                   whole->error.message, whole->result != NULL ? whole->result : "no result");
-    int64_t rows = number(world.target, "SELECT count(*) FROM orders");
-    int64_t ids = number(world.target, "SELECT count(DISTINCT id) FROM orders");
+    int64_t rows = kit_job_number(world.target, "SELECT count(*) FROM orders");
+    int64_t ids = kit_job_number(world.target, "SELECT count(DISTINCT id) FROM orders");
     ck_assert_msg(rows == world.rows && ids == world.rows,
                   "%s %" PRIu64 ": %" PRId64 " rows, %" PRId64 " ids, expected %" PRId64,
                   fault->what, nth, rows, ids, world.rows);

@@ -17,7 +17,8 @@ tests_unit_test_sync_upload_LDADD = $(LEDGER_TEST_LDADD)
 
 # A whole job, with its Nth allocation, file operation or remote call broken.
 check_PROGRAMS += tests/unit/test_sync_faults
-CYCLE_TEST_KIT = tests/unit/cycle_kit.c tests/unit/cycle_kit.h $(SYNC_TEST_KIT)
+CYCLE_TEST_KIT = tests/unit/cycle_kit.c tests/unit/cycle_kit.h tests/unit/job_world.c \
+	tests/unit/job_world.h $(SYNC_TEST_KIT)
 tests_unit_test_sync_faults_SOURCES = tests/unit/test_sync_faults.c $(CYCLE_TEST_KIT) \
 	tests/kit/fault_vfs.c tests/kit/fault_vfs.h
 tests_unit_test_sync_faults_CPPFLAGS = $(LEDGER_TEST_CPPFLAGS)

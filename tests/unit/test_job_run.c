@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,30 +16,9 @@
 #include "schemas/shape.h"
 #include "state/store.h"
 #include "tests/kit/check_main.h"
+#include "tests/unit/job_world.h"
 #include "worker/job_run.h"
 #include "worker/workspace_pool.h"
-
-static const char CONFIG[] = "[adapter.lake]\n"
-                             "type = \"sqlite\"\n"
-                             "path = \"source\"\n"
-                             "[adapter.warehouse]\n"
-                             "type = \"sqlite\"\n"
-                             "path = \"target\"\n"
-                             "[pipeline.bronze]\n"
-                             "namespace_from = \"client\"\n"
-                             "[pipeline.bronze.source]\n"
-                             "adapter = \"lake\"\n"
-                             "catalog = \"c\"\n"
-                             "[pipeline.bronze.source.schema_pattern]\n"
-                             "prefix = \"src__\"\n"
-                             "separator = \"__\"\n"
-                             "components = [\"client\"]\n"
-                             "[pipeline.bronze.target]\n"
-                             "adapter = \"warehouse\"\n"
-                             "catalog_template = \"{client}\"\n"
-                             "schema_template = \"staging\"\n"
-                             "[state]\n"
-                             "local_dir = \"state\"\n";
 
 enum { SENT_MAX = 32 };
 
@@ -65,43 +43,26 @@ static char *path_of(const char *name)
 
 static void sql(const char *file, const char *text)
 {
-    sqlite3 *database = NULL;
-    char *path = path_of(file), *message = NULL;
-    ck_assert_int_eq(sqlite3_open(path, &database), SQLITE_OK);
-    ck_assert_msg(sqlite3_exec(database, text, NULL, NULL, &message) == SQLITE_OK, "%s", message);
+    sqlite3 *database = kit_job_open(world.directory, file);
+    kit_job_exec(database, text);
     (void)sqlite3_close(database);
-    rky_free(path);
 }
 
 static int64_t number(const char *file, const char *text)
 {
-    sqlite3 *database = NULL;
-    sqlite3_stmt *statement = NULL;
-    char *path = path_of(file);
-    ck_assert_int_eq(sqlite3_open(path, &database), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_prepare_v2(database, text, -1, &statement, NULL), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
+    sqlite3 *database = kit_job_open(world.directory, file);
+    int64_t value = kit_job_number(database, text);
     (void)sqlite3_close(database);
-    rky_free(path);
     return value;
 }
 
 static void set_up(void)
 {
     struct rky_error err = {0};
-    struct rky_problems problems = {0};
     world.directory = rky_strdup(rky_test_directory());
-    char *source = path_of("source/c");
-    ck_assert_int_eq(rky_mkdir_p(source, &err), 0);
-    rky_free(source);
-    sql("source/c/src__acme.db", "CREATE TABLE orders (id INTEGER, _fivetran_synced TEXT);"
-                                 "INSERT INTO orders VALUES (1, '2026-01-01'), (2, '2026-01-02');");
-    int rc = rky_config_parse(CONFIG, strlen(CONFIG), "rocky.toml", world.directory, &world.config,
-                              &problems, &err);
-    ck_assert_msg(rc == 0, "%s", err.message);
-    rky_problems_done(&problems);
+    world.config = kit_job_config(world.directory, "[state]\nlocal_dir = \"state\"\n");
+    sql(KIT_JOB_SOURCE, "CREATE TABLE orders (id INTEGER, _fivetran_synced TEXT);"
+                        "INSERT INTO orders VALUES (1, '2026-01-01'), (2, '2026-01-02');");
     const struct rky_store_options store = {
         .config = &world.config->state, .clock = rky_clock_real(), .worker_id = "worker-1"};
     ck_assert_int_eq(rky_store_new(&store, &world.store, &err), 0);
@@ -149,14 +110,8 @@ static void running(void *context, struct rky_run *run)
 
 static struct rky_job job_for(enum rky_job_type type)
 {
-    struct rky_job job = {.type = type,
-                          .namespace_ = rky_strdup("acme"),
-                          .pipeline = rky_strdup("bronze"),
-                          .expires_seconds = 3600,
-                          .run_timeout_seconds = -1,
-                          .attempt = 1};
-    rky_uuid_v7(rky_clock_real(), job.job_id);
-    rky_sha256_hex(job.job_id, strlen(job.job_id), job.body_sha256);
+    struct rky_job job = kit_job_new(type);
+    job.expires_seconds = 3600;
     return job;
 }
 
@@ -235,7 +190,7 @@ START_TEST(test_a_run_copies_and_publishes_its_events_before_its_result)
     struct rky_job_outcome outcome = run(&job);
     check_result(&outcome, "success", RKY_EXIT_OK);
     ck_assert(!outcome.answered);
-    ck_assert_int_eq(number("target/acme/staging.db", "SELECT count(*) FROM orders"), 2);
+    ck_assert_int_eq(number(KIT_JOB_TARGET, "SELECT count(*) FROM orders"), 2);
     ck_assert_uint_eq(world.sent_count, 2);
     ck_assert_str_eq(header(&world.sent[0], "ce_type"), "rocky.table.replicated");
     ck_assert_str_eq(header(&world.sent[0], "x-job-id"), job.job_id);
@@ -251,7 +206,7 @@ START_TEST(test_the_same_job_again_publishes_the_same_bytes_and_does_nothing)
     struct rky_job job = job_for(RKY_JOB_RUN);
     struct rky_job_outcome first = run(&job);
     size_t count = world.sent_count;
-    sql("source/c/src__acme.db", "INSERT INTO orders VALUES (3, '2026-01-03')");
+    sql(KIT_JOB_SOURCE, "INSERT INTO orders VALUES (3, '2026-01-03')");
     struct rky_job_outcome second = run(&job);
     ck_assert(second.answered);
     check_result(&second, "success", RKY_EXIT_OK);
@@ -265,7 +220,7 @@ START_TEST(test_the_same_job_again_publishes_the_same_bytes_and_does_nothing)
         for (size_t h = 0; h < one->header_count; h++)
             ck_assert_str_eq(one->headers[h].value, other->headers[h].value);
     }
-    ck_assert_int_eq(number("target/acme/staging.db", "SELECT count(*) FROM orders"), 2);
+    ck_assert_int_eq(number(KIT_JOB_TARGET, "SELECT count(*) FROM orders"), 2);
     rky_job_outcome_done(&first);
     rky_job_outcome_done(&second);
     rky_job_done(&job);
@@ -316,7 +271,7 @@ START_TEST(test_a_job_whose_deadline_passed_expires_and_stays_expired)
     check_result(&first, "expired", (int)first.exit_code);
     ck_assert_str_eq(first.result, second.result);
     ck_assert(second.answered);
-    char *target = path_of("target/acme/staging.db");
+    char *target = path_of(KIT_JOB_TARGET);
     ck_assert(!rky_path_exists(target));
     rky_free(target);
     rky_job_outcome_done(&first);
@@ -573,7 +528,7 @@ START_TEST(test_a_state_file_deleted_underneath_is_made_anew)
     struct rky_job_outcome second = run(&other);
     check_result(&second, "success", RKY_EXIT_OK);
     ck_assert_int_eq(number("state/acme.db", "SELECT count(*) FROM watermarks"), 1);
-    ck_assert_int_eq(number("target/acme/staging.db", "SELECT count(*) FROM orders"), 2);
+    ck_assert_int_eq(number(KIT_JOB_TARGET, "SELECT count(*) FROM orders"), 2);
     rky_job_outcome_done(&first);
     rky_job_outcome_done(&second);
     rky_job_done(&one);

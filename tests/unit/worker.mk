@@ -15,7 +15,8 @@ tests_unit_test_dispatcher_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_dispatcher_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
 
 check_PROGRAMS += tests/unit/test_job_run
-tests_unit_test_job_run_SOURCES = tests/unit/test_job_run.c
+tests_unit_test_job_run_SOURCES = tests/unit/test_job_run.c tests/unit/job_world.c \
+	tests/unit/job_world.h
 tests_unit_test_job_run_CPPFLAGS = $(TEST_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_job_run_LDADD = $(TEST_LIBS) $(WORKER_LIBS)
 
