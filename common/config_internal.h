@@ -107,6 +107,9 @@ RKY_MUST_CHECK int rky_secret_add_userinfo(struct rky_walk *walk, const char *te
 
 /** @brief "a string", "an integer", ... as messages say it. */
 const char *rky_key_expects(enum rky_key_type type);
+/** @brief What the value was written as where the tree has only a string for it: "a date", "nan";
+ *         NULL for any other. */
+const char *rky_place_kind(const struct rky_place *place);
 RKY_MUST_CHECK int rky_walk_wrong_type(struct rky_walk *walk, const struct rky_place *place,
                                        const char *expected);
 /** @brief Add a problem when @p text is a value that this build cannot serve. */

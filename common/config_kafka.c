@@ -63,7 +63,7 @@ static char *number_text(double number)
 static int give(struct rky_walk *walk, const struct rky_place *place, struct rky_given *ret_given)
 {
     const json_t *value = place->value;
-    if (json_is_string(value))
+    if (json_is_string(value) && rky_place_kind(place) == NULL)
         return rky_walk_expand(walk, place, ret_given);
     if (json_is_integer(value))
         ret_given->text = rky_asprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value));

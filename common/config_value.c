@@ -63,8 +63,14 @@ const char *rky_key_expects(enum rky_key_type type)
 
 int rky_walk_wrong_type(struct rky_walk *walk, const struct rky_place *place, const char *expected)
 {
+    const char *kind = rky_place_kind(place);
     return rky_walk_problem(walk, place, false, NULL, "expected %s, found %s", expected,
-                            json_kind(place->value));
+                            kind != NULL ? kind : json_kind(place->value));
+}
+
+const char *rky_place_kind(const struct rky_place *place)
+{
+    return json_string_value(json_object_get(place->position, "is"));
 }
 
 /* --- scalars ------------------------------------------------------------------------------- */
@@ -146,7 +152,7 @@ static int give(struct rky_walk *walk, const struct rky_place *place, const stru
                    key->type == RKY_KEY_STRINGS;
     bool is_number = key->type == RKY_KEY_NUMBER;
 
-    if (json_is_string(value)) {
+    if (json_is_string(value) && rky_place_kind(place) == NULL) {
         int rc = rky_walk_expand(walk, place, ret_given);
         /* A number or boolean may come from outside, but then by a reference only. */
         if (rc == RKY_OK && ret_given->text != NULL && !is_text && !ret_given->interpolated) {

@@ -100,13 +100,20 @@ json_owner text_of(std::string_view text, toml::source_position at)
     return owned(json_stringn(text.data(), text.size()));
 }
 
-json_owner float_of(double number)
+/* Of a number that JSON lacks; nullptr for any other. */
+const char *word_for(double number)
 {
     if (std::isnan(number))
-        return owned(json_string("nan"));
+        return "nan";
     if (std::isinf(number))
-        return owned(json_string(number > 0 ? "inf" : "-inf"));
-    return owned(json_real(number));
+        return number > 0 ? "inf" : "-inf";
+    return nullptr;
+}
+
+json_owner float_of(double number)
+{
+    const char *word = word_for(number);
+    return owned(word != nullptr ? json_string(word) : json_real(number));
 }
 
 template <typename T> json_owner streamed(const T &value)
@@ -136,6 +143,23 @@ json_owner scalar_of(const toml::node &node)
         return streamed(node.as_date_time()->get());
     default:
         return owned(json_null());
+    }
+}
+
+/* What a value is that JSON has only a string for; nullptr for any other. */
+const char *kind_of(const toml::node &node)
+{
+    switch (node.type()) {
+    case toml::node_type::date:
+        return "a date";
+    case toml::node_type::time:
+        return "a time";
+    case toml::node_type::date_time:
+        return "a date with time";
+    case toml::node_type::floating_point:
+        return word_for(node.as_floating_point()->get());
+    default:
+        return nullptr;
     }
 }
 
@@ -194,6 +218,8 @@ trees convert(const toml::node &node)
         put(result.positions.get(), "v", std::move(inside.positions));
     } else {
         result.value = scalar_of(node);
+        if (const char *kind = kind_of(node); kind != nullptr)
+            put(result.positions.get(), "is", owned(json_string(kind)));
     }
     return result;
 }

@@ -5,9 +5,11 @@
  * Tables become objects with their keys in the file's order, arrays arrays, dates and times
  * strings in TOML's own form, and the floats that JSON lacks the strings "nan", "inf" and "-inf".
  * The positions tree has the same shape: each value is replaced by
- * {"l": line, "c": column, "kl": line, "kc": column, "v": children}, where l and c are the value's
- * own position, kl and kc its key's (absent for the root and inside arrays), and v is absent for
- * scalars. No text in either tree holds a NUL character.
+ * {"l": line, "c": column, "is": kind, "kl": line, "kc": column, "v": children}, where l and c are
+ * the value's own position, kl and kc its key's (absent for the root and inside arrays), v is
+ * absent for scalars, and `is` stands only where a string of the tree was written as something
+ * else: "a date", "a time", "a date with time", "nan", "inf" or "-inf". No text in either tree
+ * holds a NUL character.
  */
 #ifndef RKY_COMMON_TOML_H
 #define RKY_COMMON_TOML_H
