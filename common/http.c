@@ -281,7 +281,10 @@ static int fail(const struct rky_http *http, const struct exchange *exchange, CU
     int rc = fault->error;
     if (rc == RKY_ERR_NOMEM)
         return rky_fail_nomem(err);
-    if (rc == RKY_ERR_DECODE)
+    if (rc == RKY_ERR_DECODE && exchange->intake.too_many)
+        rky_fail(err, RKY_ERR_DECODE, "%s '%s': the answer has more headers than any service sends",
+                 request->method, exchange->place);
+    else if (rc == RKY_ERR_DECODE)
         rky_fail(err, RKY_ERR_DECODE, "%s '%s': expected at most %zu bytes, got more",
                  request->method, exchange->place, exchange->intake.limit);
     else

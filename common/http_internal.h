@@ -30,6 +30,8 @@ struct rky_http_intake {
     char **headers; /**< owned texts */
     size_t header_count, header_capacity, header_bytes;
     bool complete; /**< the empty line behind the headers was seen */
+    bool refusal;  /**< the status is no success */
+    bool too_many; /**< headers, or bytes in them */
     bool no_memory;
 };
 /** @brief libcurl's callbacks; @p context is the intake. What is too large is not taken, which

@@ -21,13 +21,26 @@ enum { HEADERS_MAX = 256, HEADER_BYTES_MAX = 64 * 1024 };
 /* Nobody's wish is honoured for longer; the transfer's deadline is shorter anyway. */
 #define RETRY_AFTER_MAX_MS ((int64_t)24 * 3600 * 1000)
 
+/* Why somebody refuses stands at the beginning of what he says. */
+#define REFUSAL_MAX ((size_t)1024 * 1024)
+
+/* How much of the body to keep: the limit is for the answer that was asked for. What goes on about
+ * a refusal is passed over, so that it stays the refusal that it is. */
+static size_t keep(const struct rky_http_intake *intake, size_t length)
+{
+    size_t limit = intake->limit < REFUSAL_MAX ? intake->limit : REFUSAL_MAX;
+    size_t room = intake->body.length < limit ? limit - intake->body.length : 0;
+    return intake->refusal && length > room ? room : length;
+}
+
 size_t rky_http_take_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct rky_http_intake *intake = context;
     size_t length = size * count;
-    if (length > intake->limit - intake->body.length)
+    size_t kept = keep(intake, length);
+    if (kept > intake->limit - intake->body.length)
         return 0;
-    rky_strbuf_addn(&intake->body, bytes, length);
+    rky_strbuf_addn(&intake->body, bytes, kept);
     intake->no_memory = intake->no_memory || intake->body.failed;
     return intake->no_memory ? 0 : length;
 }
@@ -65,15 +78,19 @@ size_t rky_http_take_header(char *bytes, size_t size, size_t count, void *contex
     size_t length = size * count;
     /* A status line: what came before belongs to a "100 Continue". */
     if (length >= 5 && strncasecmp(bytes, "HTTP/", 5) == 0) {
+        const char *blank = memchr(bytes, ' ', length - 1);
         forget_headers(intake);
         intake->complete = false;
+        intake->refusal = blank != NULL && blank[1] != '2';
         return length;
     }
     if (length > 0 && (bytes[0] == '\r' || bytes[0] == '\n'))
         intake->complete = true;
     if (memchr(bytes, ':', length) == NULL) /* the empty line at the end, and rubbish */
         return length;
-    if (intake->header_count >= HEADERS_MAX || length > HEADER_BYTES_MAX - intake->header_bytes)
+    intake->too_many =
+        intake->header_count >= HEADERS_MAX || length > HEADER_BYTES_MAX - intake->header_bytes;
+    if (intake->too_many)
         return 0;
     if (rky_array_reserve(&intake->headers, &intake->header_capacity, intake->header_count + 1,
                           sizeof(*intake->headers), NULL) == 0)

@@ -57,6 +57,23 @@ static bool copy_etag(const struct rky_http_response *response, char ret_etag[RK
     return true;
 }
 
+/* Whether the answer is one to this request. Some proxies say "not modified" to a request that
+ * named no version, or send a part that nobody asked for: that would be a state without its bytes.
+ */
+static bool answers(const struct rky_s3_request *request, long status)
+{
+    switch (status) {
+    case 200:
+        return true;
+    case 206:
+        return request->range != NULL;
+    case 304:
+        return request->if_none_match != NULL;
+    default:
+        return false;
+    }
+}
+
 /* What the headers of a 200, 206 or 304 tell. */
 static int describe(const struct rky_s3 *s3, const struct rky_s3_request *request,
                     const struct rky_http_response *response, struct rky_transfer *transfer,
@@ -64,9 +81,11 @@ static int describe(const struct rky_s3 *s3, const struct rky_s3_request *reques
 {
     const char *length = rky_http_response_header(response, "content-length");
     bool not_modified = response->status == 304;
+    if (!answers(request, response->status))
+        return rky_s3_bad_reply(s3, request, "is none to this request", transfer, err);
     if (!copy_etag(response, ret_object->etag)) {
         /* Some servers leave it out of a 304: it is the one that was asked for. */
-        if (!not_modified || request->if_none_match == NULL)
+        if (!not_modified)
             return rky_s3_bad_reply(s3, request, "has no usable ETag", transfer, err);
         strncpy(ret_object->etag, request->if_none_match, RKY_ETAG_MAX - 1);
     }
@@ -81,22 +100,16 @@ static int describe(const struct rky_s3 *s3, const struct rky_s3_request *reques
 
 /* A HEAD is answered without a body, so a refusal has no reason and "no such bucket" looks like "no
  * such object". One byte of the same object gives the reason, under the same permission. */
-static int ask_why(struct rky_s3 *s3, const char *key, struct rky_transfer *transfer,
+static int ask_why(struct rky_s3 *s3, struct rky_s3_request *head, struct rky_transfer *transfer,
                    struct rky_http_response *ret_response, struct rky_error *err)
 {
-    struct rky_s3_request request = {
-        .method = "GET",
-        .operation = "HEAD",
-        .action = "s3:GetObject",
-        .key = key,
-        .range = "bytes=0-0",
-        .answer_limit = SMALL_OBJECT_MAX,
-        .timeout_ms = rky_s3_timeout_ms(0),
-    };
+    head->method = "GET";
+    head->range = "bytes=0-0";
+    head->answer_limit = SMALL_OBJECT_MAX;
     rky_http_response_done(ret_response);
     memset(ret_response, 0, sizeof(*ret_response));
     rky_error_clear(err);
-    return rky_s3_call(s3, &request, transfer, ret_response, err);
+    return rky_s3_call(s3, head, transfer, ret_response, err);
 }
 
 static int s3_head(struct rky_remote *remote, const struct rky_remote_name *name,
@@ -117,7 +130,7 @@ static int s3_head(struct rky_remote *remote, const struct rky_remote_name *name
     };
     int rc = rky_s3_call(s3, &request, transfer, &response, err);
     if (response.status == 400 || response.status == 403 || response.status == 404)
-        rc = ask_why(s3, key, transfer, &response, err);
+        rc = ask_why(s3, &request, transfer, &response, err);
     if (rc == 0 && response.status != 404)
         rc = describe(s3, &request, &response, transfer, ret_object, err);
     rky_http_response_done(&response);

@@ -248,6 +248,7 @@ START_TEST(headers_are_many_but_not_without_end)
                              "value-99");
         } else {
             ck_assert_str_eq(outcome.attempt.error_class, "too_large");
+            ck_assert_ptr_nonnull(strstr(outcome.err.message, "headers"));
         }
         rky_http_response_done(&outcome.response);
         rky_http_free(http);
@@ -271,6 +272,42 @@ START_TEST(a_body_may_be_as_long_as_the_limit_and_no_byte_longer)
     ck_assert_str_eq(outcome.attempt.error_class, "too_large");
     rky_http_free(http);
     kit_stop(&server);
+}
+END_TEST
+
+/* A refusal of four megabytes, which ends with the connection. */
+static void refuse_at_length(struct kit_connection *connection, void *context)
+{
+    static const char reason[] = "<Error><Code>SlowDown</Code></Error>";
+    static const char text[4096] = {0};
+    (void)context;
+    if (!kit_read(connection) ||
+        !kit_send(connection, "HTTP/1.1 100 Continue\r\n\r\n"
+                              "HTTP/1.1 503 Slow Down\r\n\r\n") ||
+        !kit_send(connection, reason))
+        return;
+    for (int i = 0; i < 1024; i++)
+        if (!kit_send_bytes(connection, text, sizeof(text)))
+            return;
+}
+
+START_TEST(of_a_long_refusal_the_beginning_is_kept_and_it_stays_a_refusal)
+{
+    static const size_t limits[] = {100, (size_t)1 << 40};
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct kit_server server;
+        struct rky_http *http = kit_client(0);
+        kit_start(&server, refuse_at_length, NULL);
+        struct kit_outcome outcome = kit_call(
+            http, (struct rky_http_request){.url = server.url, .response_limit = limits[i]}, 10000);
+        ck_assert_int_eq(outcome.rc, 0);
+        ck_assert_int_eq(outcome.response.status, 503);
+        ck_assert_uint_eq(outcome.response.length, i == 0 ? 100 : 1 << 20);
+        ck_assert_ptr_nonnull(strstr(outcome.response.body, "SlowDown"));
+        rky_http_response_done(&outcome.response);
+        rky_http_free(http);
+        kit_stop(&server);
+    }
 }
 END_TEST
 
@@ -386,6 +423,7 @@ static Suite *suite(void)
                         sizeof(faults) / sizeof(faults[0]));
     tcase_add_test(tcase, headers_are_many_but_not_without_end);
     tcase_add_test(tcase, a_body_may_be_as_long_as_the_limit_and_no_byte_longer);
+    tcase_add_test(tcase, of_a_long_refusal_the_beginning_is_kept_and_it_stays_a_refusal);
     tcase_add_test(tcase, a_refused_connection_names_the_place_and_no_secret);
     tcase_add_test(tcase, connecting_has_a_limit_of_its_own);
     tcase_add_test(tcase, a_name_that_does_not_exist_is_a_dns_fault);
