@@ -23,14 +23,17 @@ wait_dead() { # PID TIMEOUT_MS
     done
 }
 
-# Tests that are killed must not leave servers behind.
+# Tests that are killed must not leave servers behind. The server is watched, too: once it has ended,
+# its number may be anybody's.
 watch_owner() { # OWNER PID
     (
         exec </dev/null >/dev/null 2>&1
-        while alive "$1" && alive "$2"; do
-            sleep 1
-        done
+        tail --pid="$1" -f /dev/null &
+        tail --pid="$2" -f /dev/null &
+        wait -n || true
         ! alive "$2" || kill -KILL "$2"
+        mapfile -t watching < <(jobs -p)
+        kill "${watching[@]}" || true
     ) &
     disown $!
 }
