@@ -200,7 +200,10 @@ static int import(struct rky_cli *cli, struct rky_state_session *state,
         rc = rky_cli_adapters(cli, err);
     if (rc == 0) {
         from = rky_asprintf("file '%s'", path);
-        rc = from == NULL ? rky_fail_nomem(err) : rky_state_open_write(cli, state, err);
+        rc = from == NULL ? rky_fail_nomem(err)
+                          : rky_state_open_replace(
+                                cli, state,
+                                incoming.head.generation > 0 ? incoming.head.generation : 1, err);
     }
     if (rc == 0)
         rc = rky_state_replace(state, &incoming, "state import", from, replacement, err);

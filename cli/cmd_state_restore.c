@@ -108,7 +108,8 @@ static int restore(struct rky_cli *cli, struct rky_state_session *state,
     if (rc == 0) {
         from = rky_asprintf("version '%s'", version->suffix);
         rky_state_close(state);
-        rc = from == NULL ? rky_fail_nomem(err) : rky_state_open_write(cli, state, err);
+        rc = from == NULL ? rky_fail_nomem(err)
+                          : rky_state_open_replace(cli, state, versions.items[0].generation, err);
     }
     if (rc == 0)
         rc = rky_state_replace(state, &incoming, "state restore", from, replacement, err);

@@ -41,7 +41,8 @@ int rky_state_open_store(const struct rky_cli *cli, struct rky_state_session *re
     return rky_cli_store(cli, &ret_session->store, err);
 }
 
-static int open_sync(struct rky_state_session *session, bool read_only, struct rky_error *err)
+static int open_sync(struct rky_state_session *session, bool read_only, int64_t replace_above,
+                     struct rky_error *err)
 {
     const struct rky_cli *cli = session->cli;
     const struct rky_workspace_options place = {
@@ -61,6 +62,7 @@ static int open_sync(struct rky_state_session *session, bool read_only, struct r
         .job_id = "",
         .worker_id = cli->config->worker.id,
         .read_only = read_only,
+        .replace_above = replace_above,
         .clock = cli->clock,
         .log = cli->log,
     };
@@ -127,7 +129,7 @@ int rky_state_open_read(const struct rky_cli *cli, struct rky_state_session *ret
         rc = rky_private_directory(&ret_session->directory, err);
     ret_session->config.local_dir = ret_session->directory;
     if (rc == 0)
-        rc = open_sync(ret_session, true, err);
+        rc = open_sync(ret_session, true, 0, err);
     if (rc == 0)
         rc = demand_download(ret_session, &absent, err);
     if (rc == 0 && absent) {
@@ -139,10 +141,16 @@ int rky_state_open_read(const struct rky_cli *cli, struct rky_state_session *ret
 int rky_state_open_write(const struct rky_cli *cli, struct rky_state_session *ret_session,
                          struct rky_error *err)
 {
+    return rky_state_open_replace(cli, ret_session, 0, err);
+}
+
+int rky_state_open_replace(const struct rky_cli *cli, struct rky_state_session *ret_session,
+                           int64_t above, struct rky_error *err)
+{
     bool absent = false;
     int rc = rky_state_open_store(cli, ret_session, err);
     if (rc == 0)
-        rc = open_sync(ret_session, false, err);
+        rc = open_sync(ret_session, false, above, err);
     if (rc == 0)
         rc = demand_download(ret_session, &absent, err);
     /* A cached copy is enough to look at. Where it could not be confirmed nothing can be written,
@@ -156,6 +164,13 @@ int rky_state_open_write(const struct rky_cli *cli, struct rky_state_session *re
         rky_error_hint(err, "'rocky doctor --check state_rw' says what the backend lacks");
     }
     return rc;
+}
+
+bool rky_state_is_damaged(const struct rky_state_session *session)
+{
+    const struct rky_transfer_report *report =
+        session->sync == NULL ? NULL : rky_sync_report(session->sync, RKY_TRANSFER_DOWNLOAD);
+    return report != NULL && report->outcome == RKY_OUTCOME_ERROR;
 }
 
 struct rky_ledger *rky_state_ledger(const struct rky_state_session *session)

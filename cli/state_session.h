@@ -42,6 +42,14 @@ RKY_MUST_CHECK int rky_state_open_read(const struct rky_cli *cli,
 RKY_MUST_CHECK int rky_state_open_write(const struct rky_cli *cli,
                                         struct rky_state_session *ret_session,
                                         struct rky_error *err);
+/** @brief The same for a command that brings another content: where what the backend holds is
+ *         corrupt the ledger is the copy at hand or empty, and the commit replaces it by a
+ *         generation above @p above, 1 or more. */
+RKY_MUST_CHECK int rky_state_open_replace(const struct rky_cli *cli,
+                                          struct rky_state_session *ret_session, int64_t above,
+                                          struct rky_error *err);
+/** @brief Whether that is the case. */
+bool rky_state_is_damaged(const struct rky_state_session *session);
 /** @brief Borrowed; may change with a commit. NULL without one. */
 struct rky_ledger *rky_state_ledger(const struct rky_state_session *session);
 /** @brief Upload what was committed to the ledger. @param callbacks NULL = none.

@@ -103,6 +103,7 @@ struct rky_ledger {
     char *namespace_;
     enum rky_ledger_mode mode;
     bool private_copy;
+    bool fetched; /**< the content of a snapshot: where it lies just now says nothing to anybody */
     struct rky_clock *clock;
     struct rky_log *log;
     sqlite3 *db;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "state/snapshot_internal.h"
 
 static int fail_io(struct rky_ledger *ledger, const char *doing, struct rky_error *err)
 {
@@ -29,6 +30,9 @@ static int fail_io(struct rky_ledger *ledger, const char *doing, struct rky_erro
 
 int rky_ledger_fail_damaged(struct rky_ledger *ledger, const char *what, struct rky_error *err)
 {
+    enum rky_snapshot_fault fault;
+    if (ledger->fetched)
+        return rky_snapshot_refuse(RKY_SNAPSHOT_CORRUPT, &fault, err, "its content: %s", what);
     (void)rky_fail(err, RKY_ERR_STATE_FILE, "state file '%s' is corrupt: %s", ledger->path, what);
     rky_error_hint(err,
                    "move it away together with its -wal and -shm files; the next run makes a new "

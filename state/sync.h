@@ -34,6 +34,9 @@ struct rky_sync_options {
     const char *worker_id;
     bool skippable; /**< a run or an apply: on_upload_failure = "skip" holds for them only */
     bool read_only; /**< look only: no lease, never an upload */
+    /** A command that brings another content: a corrupt one at the remote is then replaced, under
+     * its own version mark and by a generation above this one. 0 = it is refused. */
+    int64_t replace_above;
     int64_t lock_timeout_ms;  /**< for the lock and the lease; 0 = one try */
     const _Atomic bool *stop; /**< set by somebody to end waiting soon; NULL = nobody */
     struct rky_clock *clock;

@@ -16,6 +16,19 @@
 #include "common/mem.h"
 #include "state/sync_internal.h"
 
+void rky_sync_keep_refused(struct rky_sync *sync, const struct rky_remote_object *object)
+{
+    char *kept = NULL;
+    if (sync->options.read_only) /* a look keeps nothing: its place is removed after it */
+        return;
+    rky_workspace_quarantine(sync->options.workspace, object->body, object->length, &kept);
+    if (kept != NULL)
+        rky_log_write(sync->options.log, RKY_LOG_WARN, NULL,
+                      "namespace '%s': the refused snapshot is kept for inspection as '%s'",
+                      sync->name.namespace_, kept);
+    rky_free(kept);
+}
+
 int rky_sync_verify(struct rky_sync *sync, const struct rky_remote_object *object,
                     struct rky_snapshot_head *ret_head, unsigned char **ret_raw, size_t *ret_length,
                     const char **ret_class, struct rky_error *err)
@@ -25,15 +38,8 @@ int rky_sync_verify(struct rky_sync *sync, const struct rky_remote_object *objec
                                  rky_store_key(sync->options.store), ret_head, ret_raw, ret_length,
                                  &fault, err);
     *ret_class = rky_snapshot_fault_class(fault);
-    if (rc == RKY_ERR_STATE_FILE) {
-        char *kept = NULL;
-        rky_workspace_quarantine(sync->options.workspace, object->body, object->length, &kept);
-        if (kept != NULL)
-            rky_log_write(sync->options.log, RKY_LOG_WARN, NULL,
-                          "namespace '%s': the refused snapshot is kept for inspection as '%s'",
-                          sync->name.namespace_, kept);
-        rky_free(kept);
-    }
+    if (rc == RKY_ERR_STATE_FILE)
+        rky_sync_keep_refused(sync, object);
     return rc;
 }
 
@@ -82,7 +88,7 @@ static int take_body(struct rky_sync *sync, struct rky_remote_object *object,
     int rc = rky_sync_verify(sync, object, &head, &raw, &length, ret_class, err);
     if (rc != 0)
         return rc;
-    rc = rky_sync_take(sync, &head, raw, length, NULL, NULL, err);
+    rc = rky_sync_take(sync, object, &head, raw, length, NULL, NULL, err);
     if (rc == RKY_ERR_STATE_FILE)
         *ret_class = "corrupt";
     if (rc == 0) {
@@ -216,6 +222,26 @@ static int stand_in(struct rky_sync *sync, struct rky_error *err)
     return rky_workspace_create(sync->options.workspace, err);
 }
 
+static bool is_to_be_replaced(const struct rky_sync *sync, const struct rky_remote_object *object,
+                              int rc, const char *fault_class)
+{
+    return rc == RKY_ERR_STATE_FILE && sync->options.replace_above > 0 && fault_class != NULL &&
+           strcmp(fault_class, "corrupt") == 0 && object->body != NULL && object->etag[0] != '\0';
+}
+
+/* What the remote holds is of no use to anybody, and a command brings something in its place: that
+ * is then committed against the version mark of what was read. */
+static int put_aside(struct rky_sync *sync, const struct rky_remote_object *object,
+                     const struct rky_snapshot_head *ours, bool there, struct rky_error *err)
+{
+    int64_t above = sync->options.replace_above;
+    if (there && ours->generation > above)
+        above = ours->generation;
+    sync->base = (struct rky_base){.known = true, .exists = true, .generation = above};
+    memcpy(sync->base.etag, object->etag, sizeof(sync->base.etag));
+    return rky_workspace_create(sync->options.workspace, err);
+}
+
 int rky_sync_download(struct rky_sync *sync, struct rky_error *err)
 {
     if (sync->remote == NULL)
@@ -247,6 +273,8 @@ int rky_sync_download(struct rky_sync *sync, struct rky_error *err)
             rky_sync_failed(sync, report, &transfer, fault_class, &fault);
         if (sequel == RKY_SEQUEL_FRESH)
             rc = stand_in(sync, err);
+        else if (is_to_be_replaced(sync, &object, rc, fault_class))
+            rc = put_aside(sync, &object, &ours, there, err);
         else if (err != NULL)
             *err = fault;
     }

@@ -68,11 +68,12 @@ struct rky_take {
     const char *const *own_tables; /**< NULL-terminated: whose watermarks win a merge */
     const char *job_id; /**< recorded by the winner: its record stands, nothing is merged */
 };
-/** @brief Take a verified remote content over: install, keep, or merge, by relation.
+/** @brief Take over what was unwrapped: install, keep, or merge, by relation.
+ *  @param object what @p head and @p raw came in: set aside when the content is refused.
  *  @param how, ret_adopted NULL = a plain download. */
-RKY_MUST_CHECK int rky_sync_take(struct rky_sync *sync, const struct rky_snapshot_head *head,
-                                 const unsigned char *raw, size_t raw_length,
-                                 const struct rky_take *how, bool *ret_adopted,
+RKY_MUST_CHECK int rky_sync_take(struct rky_sync *sync, const struct rky_remote_object *object,
+                                 const struct rky_snapshot_head *head, const unsigned char *raw,
+                                 size_t raw_length, const struct rky_take *how, bool *ret_adopted,
                                  struct rky_error *err);
 /** @brief Give the copy's content @p generation and a new write id that derives from @p remote, too
  *         (write_id "" = from nothing), and tell the caller. One transaction. */
@@ -83,6 +84,8 @@ RKY_MUST_CHECK int rky_sync_rebase(struct rky_sync *sync, int64_t generation,
 
 /* --- sync_download.c -------------------------------------------------------------------------- */
 
+/** @brief Set refused bytes aside for inspection; not by who only looks. */
+void rky_sync_keep_refused(struct rky_sync *sync, const struct rky_remote_object *object);
 /** @brief Verify what was fetched. A refused body is set aside for inspection. @param ret_raw
  *         owned. @return 0; RKY_ERR_STATE_FILE with @p ret_class. */
 RKY_MUST_CHECK int rky_sync_verify(struct rky_sync *sync, const struct rky_remote_object *object,

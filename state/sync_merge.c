@@ -169,9 +169,9 @@ static int relate(struct rky_sync *sync, const struct rky_snapshot_head *head,
     return rc;
 }
 
-int rky_sync_take(struct rky_sync *sync, const struct rky_snapshot_head *head,
-                  const unsigned char *raw, size_t raw_length, const struct rky_take *how,
-                  bool *ret_adopted, struct rky_error *err)
+int rky_sync_take(struct rky_sync *sync, const struct rky_remote_object *object,
+                  const struct rky_snapshot_head *head, const unsigned char *raw, size_t raw_length,
+                  const struct rky_take *how, bool *ret_adopted, struct rky_error *err)
 {
     struct rky_workspace *workspace = sync->options.workspace;
     struct rky_snapshot_head ours = {.generation = 0};
@@ -185,6 +185,8 @@ int rky_sync_take(struct rky_sync *sync, const struct rky_snapshot_head *head,
                    ? 0
                    : rky_sync_rebase(sync, head->generation, head, NULL, err);
     rc = rky_workspace_install(workspace, raw, raw_length, head, err);
+    if (rc == RKY_ERR_STATE_FILE)
+        rky_sync_keep_refused(sync, object);
     if (rc == 0 && how != NULL)
         rc = is_done(sync, how->job_id, &adopted, err);
     if (rc == 0 && relation == RKY_FORKED && !adopted)

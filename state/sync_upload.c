@@ -199,7 +199,9 @@ static int settle_with(struct commit *commit, const struct rky_remote_object *ob
     };
     rc = still_allowed(commit, head.fence, err);
     if (rc == 0)
-        rc = rky_sync_take(sync, &head, raw, raw_length, &how, &adopted, err);
+        rc = rky_sync_take(sync, object, &head, raw, raw_length, &how, &adopted, err);
+    if (rc == RKY_ERR_STATE_FILE)
+        commit->fault_class = "corrupt";
     if (rc == 0) {
         rky_sync_note_base(sync, object, &head);
         sync->adopted = sync->adopted || adopted;

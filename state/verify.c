@@ -288,10 +288,16 @@ static int compare_head(struct rky_ledger *ledger, const struct rky_snapshot_hea
     if (same)
         return 0;
     char what[256];
-    (void)snprintf(what, sizeof(what),
-                   "it holds generation %" PRId64 " (write %s), its head says generation %" PRId64
-                   " (write %s)",
-                   head->generation, head->write_id, expected->generation, expected->write_id);
+    if (strcmp(head->write_id, expected->write_id) == 0 && head->generation == expected->generation)
+        (void)snprintf(what, sizeof(what),
+                       "it holds generation %" PRId64 " as its head says, but of another lineage, "
+                       "fence, ancestry or schema version",
+                       head->generation);
+    else
+        (void)snprintf(what, sizeof(what),
+                       "it holds generation %" PRId64 " (write %s), its head says generation "
+                       "%" PRId64 " (write %s)",
+                       head->generation, head->write_id, expected->generation, expected->write_id);
     return rky_ledger_fail_damaged(ledger, what, err);
 }
 
@@ -364,7 +370,8 @@ int rky_ledger_verify_file(const char *path, const char *namespace_,
                            struct rky_error *err)
 {
     enum rky_snapshot_fault fault = RKY_SNAPSHOT_CORRUPT;
-    struct rky_ledger ledger = {.mode = RKY_LEDGER_READ, .lock = {.fd = -1}};
+    struct rky_ledger ledger = {
+        .mode = RKY_LEDGER_READ, .fetched = expected != NULL, .lock = {.fd = -1}};
     int rc = 0;
     ledger.path = rky_strdup(path);
     ledger.file = rky_sqlite_file_name(path);

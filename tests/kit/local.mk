@@ -14,4 +14,4 @@ EXTRA_DIST += tests/kit/kafka/pom.xml tests/kit/kafka/kafka.sh
 EXTRA_DIST += tests/kit/process.sh tests/kit/certificates.sh tests/kit/maven.sh \
 	tests/kit/s3.sh tests/kit/s3proxy.xml \
 	tests/kit/s3_standin.py tests/kit/s3_store.py tests/kit/s3_signature.py \
-	tests/kit/s3_ask.py
+	tests/kit/s3_ask.py tests/kit/snapshot_forge.py
