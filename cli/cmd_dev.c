@@ -2,6 +2,7 @@
 /* rocky dev broker, and the hidden commands that the build and its tests call. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,10 +31,11 @@ static int announce(const struct rky_cli *cli, const char *bootstrap, struct rky
         rc = rky_cli_print(object, err);
     } else {
         /* The address alone, so that a script can read the first line and go on. */
-        printf("%s\n", bootstrap);
+        rc = rky_cli_print_text(bootstrap, err);
     }
-    /* Whoever waits for the address reads a pipe. */
-    fflush(stdout);
+    /* Whoever waits for the address reads a pipe; nobody would find a broker without one. */
+    if (rc == 0 && fflush(stdout) != 0)
+        rc = rky_fail_errno(err, errno, "writing to standard output");
     return rc;
 }
 

@@ -38,9 +38,15 @@ int main(int argc, char **argv)
     int started = rky_cli_init(&cli, rc == 0 ? &parsed : NULL, argc, argv, &err);
     int code = rc != 0 || started != 0 ? rky_cli_end(&cli, rc != 0 ? rc : started, &err)
                                        : dispatch(&cli, &parsed);
-    if (fflush(stdout) != 0 && code == RKY_EXIT_OK) {
+    /* What an earlier flush could not write is gone, and this one succeeds. */
+    bool lost = ferror(stdout) != 0;
+    int why = fflush(stdout) != 0 ? errno : 0;
+    if ((lost || why != 0) && code == RKY_EXIT_OK) {
         struct rky_error flush = {0};
-        (void)rky_fail_errno(&flush, errno, "writing to standard output");
+        if (why != 0)
+            (void)rky_fail_errno(&flush, why, "writing to standard output");
+        else
+            (void)rky_fail(&flush, RKY_ERR_IO, "not all could be written to standard output");
         rky_cli_complain(&cli, &flush);
         code = RKY_EXIT_FAILED;
     }

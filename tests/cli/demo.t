@@ -46,6 +46,10 @@ wait "$broker_pid"
 is "$?" 0 "and so does the broker"
 unset ROCKY_BROKERS
 
+"$rocky" demo --rows 10000 >/dev/full 2>full.err
+is "$?" 1 "a story that could not be written is no success"
+like "$(cat full.err)" "standard output" "and this is told"
+
 run_rocky demo --rows 10000 --output json
 is "$status" 0 "the demo succeeds with fewer rows too"
 valid "$stdout" output.demo "its JSON form fits the schema"

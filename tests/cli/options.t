@@ -96,5 +96,8 @@ is "$status" 64 "an empty --state-path is refused"
 "$rocky" --help >/dev/full 2>full.err
 is "$?" 1 "a full disk under standard output is a failure"
 like "$(cat full.err)" "standard output" "and is told"
+timeout 20 "$rocky" dev broker >/dev/full 2>full.err
+is "$?" 1 "a broker whose address cannot be written does not serve"
+like "$(cat full.err)" "standard output" "and says why"
 
 done_testing
