@@ -94,6 +94,42 @@ static int check_urls(struct rky_walk *walk, const struct rky_state_config *stat
     return rc;
 }
 
+/* A lock that is demanded and cannot be had would look like one that is held. */
+static int check_lock(struct rky_walk *walk, const struct rky_state_config *state)
+{
+    if (state->lock_mode == RKY_LOCK_REQUIRE && state->backend == RKY_BACKEND_S3 && !state->lock_s3)
+        return rky_rule_problem(walk, RKY_PROBLEM_ERROR, AT("state", "lock", "mode"),
+                                "write s3 = true beside it, or take backend \"tiered\"",
+                                "'require' needs a lease, and backend 's3' has none by itself");
+    if (state->lock_mode == RKY_LOCK_OFF && state->lock_s3)
+        return rky_rule_problem(walk, RKY_PROBLEM_ERROR, AT("state", "lock", "s3"), "remove it",
+                                "mode 'off' takes no lease");
+    return RKY_OK;
+}
+
+/* What is written for secrecy and silently not used. */
+static int check_secrecy(struct rky_walk *walk, const struct rky_state_config *state)
+{
+    static const char *const tls[] = {"valkeys://", "rediss://", NULL};
+    static const char *const files[] = {"valkey_ca_file", "valkey_cert_file", "valkey_key_file"};
+    const char *const set[] = {state->valkey_ca_file, state->valkey_cert_file,
+                               state->valkey_key_file};
+    int rc = RKY_OK;
+    if (state->s3_kms_key_id != NULL && state->s3_sse != NULL &&
+        strcmp(state->s3_sse, "AES256") == 0)
+        rc = rky_rule_problem(walk, RKY_PROBLEM_ERROR, AT("state", "s3_kms_key_id"),
+                              "write s3_sse = \"aws:kms\", or remove the key",
+                              "s3_sse = 'AES256' uses no key of yours");
+    if (state->valkey_url == NULL || has_scheme(state->valkey_url, tls))
+        return rc;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && rc == RKY_OK; i++)
+        if (set[i] != NULL)
+            rc = rky_rule_problem(walk, RKY_PROBLEM_ERROR, AT("state", files[i]),
+                                  "write valkeys://, or remove the file",
+                                  "the address in valkey_url is one without TLS");
+    return rc;
+}
+
 static int check_state(struct rky_walk *walk, const struct rky_state_config *state)
 {
     bool tiered = state->backend == RKY_BACKEND_TIERED;
@@ -109,7 +145,11 @@ static int check_state(struct rky_walk *walk, const struct rky_state_config *sta
         rc = require(walk, AT("state", "valkey_key_file"), "'valkey_cert_file'");
     if (rc == RKY_OK && state->valkey_key_file != NULL)
         rc = require(walk, AT("state", "valkey_cert_file"), "'valkey_key_file'");
-    return rc == RKY_OK ? check_urls(walk, state) : rc;
+    if (rc == RKY_OK)
+        rc = check_urls(walk, state);
+    if (rc == RKY_OK)
+        rc = check_lock(walk, state);
+    return rc == RKY_OK ? check_secrecy(walk, state) : rc;
 }
 
 /* "host:port", "[::1]:port"; a port of 0 only where a free one may be taken. */

@@ -142,6 +142,26 @@ static const struct problem_row ROWS[] = {
     {"an address without port", PIPELINE "[worker]\nhttp_listen = \"127.0.0.1\"\n",
      "c.toml:8:15: worker.http_listen: expected 'host:port', found '127.0.0.1'\n"},
 
+    /* state: what contradicts itself */
+    {"a lease that nobody gives",
+     PIPELINE "[state]\nbackend = \"s3\"\ns3_bucket = \"b\"\nlock.mode = \"require\"\n",
+     "c.toml:10:13: state.lock.mode: 'require' needs a lease, and backend 's3' has none by itself "
+     "(write s3 = true beside it, or take backend \"tiered\")\n"},
+    {"a lease that nobody takes",
+     PIPELINE
+     "[state]\nbackend = \"s3\"\ns3_bucket = \"b\"\nlock = { mode = \"off\", s3 = true }\n",
+     "c.toml:10:29: state.lock.s3: mode 'off' takes no lease (remove it)\n"},
+    {"a key that is not used",
+     PIPELINE
+     "[state]\nbackend = \"s3\"\ns3_bucket = \"b\"\ns3_sse = \"AES256\"\ns3_kms_key_id = \"k\"\n",
+     "c.toml:11:17: state.s3_kms_key_id: s3_sse = 'AES256' uses no key of yours (write s3_sse = "
+     "\"aws:kms\", or remove the key)\n"},
+    {"certificates without TLS",
+     PIPELINE
+     "[state]\nbackend = \"valkey\"\nvalkey_url = \"redis://h\"\nvalkey_ca_file = \"ca\"\n",
+     "c.toml:10:18: state.valkey_ca_file: the address in valkey_url is one without TLS (write "
+     "valkeys://, or remove the file)\n"},
+
     /* Kafka properties */
     {"a property of ours", PIPELINE "[queue.kafka]\nenable.auto.commit = true\n",
      "c.toml:8:13: queue.kafka.enable.auto.commit: 'enable.auto.commit' may not be set: an offset "
