@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A table of orders, in the source of the fixture; see adapter_suite_kit.h. */
 #include "config.h"
 
 #include "tests/conformance/adapter_suite_kit.h"

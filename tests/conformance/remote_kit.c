@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Calls of the remote of the fixture; see remote_kit.h. */
 #include "config.h"
 
 #include "tests/conformance/remote_kit.h"

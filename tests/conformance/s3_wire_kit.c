@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* One client of the S3 stand-in; see s3_wire_kit.h. */
 #include "config.h"
 
 #include "tests/conformance/s3_wire_kit.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* One table of SQLite, copied; see sqlite_data_kit.h. */
 #include "config.h"
 
 #include "tests/conformance/sqlite_data_kit.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A topic on the broker of the fixture; see transport_kit.h. */
 #include "config.h"
 
 #include "tests/conformance/transport_kit.h"

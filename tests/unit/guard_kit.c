@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A guarded call that follows a script; see guard_kit.h. */
 #include "config.h"
 
 #include "tests/unit/guard_kit.h"

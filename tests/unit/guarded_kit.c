@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A guarded remote whose answers get lost; see guarded_kit.h. */
 #include "config.h"
 
 #include "tests/unit/guarded_kit.h"

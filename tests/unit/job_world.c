@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What a job needs to run for real; see job_world.h. */
 #include "config.h"
 
 #include "tests/unit/job_world.h"

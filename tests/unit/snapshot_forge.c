@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Snapshots made up for a test; see snapshot_forge.h. */
 #include "config.h"
 
 #include "tests/unit/snapshot_forge.h"

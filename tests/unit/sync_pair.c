@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Two machines that share a remote; see sync_pair.h. */
 #include "config.h"
 
 #include "tests/unit/sync_pair.h"

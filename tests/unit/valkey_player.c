@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A server that plays by script; see valkey_player.h. */
 #include "config.h"
 
 #include "tests/unit/valkey_player.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A workspace and copies made in it; see workspace_kit.h. */
 #include "config.h"
 
 #include "tests/unit/workspace_kit.h"
