@@ -45,7 +45,10 @@ include tests/conformance/remote.mk
 include tests/conformance/s3.mk
 include tests/conformance/lease.mk
 include tests/conformance/transport.mk
+else
+TESTS += tests/kit/no_libcheck.t
 endif
+EXTRA_DIST += tests/kit/no_libcheck.t
 include tests/lint/local.mk
 include tests/kit/local.mk
 include tests/cli/local.mk
