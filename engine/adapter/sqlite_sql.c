@@ -9,6 +9,7 @@
 
 #include "engine/adapter/sqlite_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- pieces ----------------------------------------------------------------------------------- */
@@ -351,21 +352,41 @@ static void add_target_range(struct rky_strbuf *sql, const struct rky_sqlite_sha
                         cursor, shape->cursor, cursor, shape->cursor);
 }
 
+static bool is_taken(const struct rky_table_info *table, const char *beginning)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        if (sqlite3_strnicmp(table->columns[i].name, beginning, (int)strlen(beginning)) == 0)
+            return true;
+    return false;
+}
+
+/* How the names of the columns that we add to the slice begin: as no column of the table does, or
+ * the slice would be compared by the wrong ones. */
+static void name_beginning(const struct rky_table_info *table, char beginning[32])
+{
+    (void)snprintf(beginning, 32, "_rocky_");
+    for (size_t i = 2; is_taken(table, beginning); i++)
+        (void)snprintf(beginning, 32, "_rocky%zu_", i);
+}
+
 /* Multiset difference: the nth copy of a row is inserted when the target has fewer than n. */
 static void add_surplus(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
                         enum rky_sqlite_slice slice)
 {
+    char own[32];
+    name_beginning(shape->spec->source_table, own);
     rky_strbuf_addf(sql,
                     "INSERT INTO %s(%s) SELECT %s%s FROM (SELECT *, row_number() OVER "
-                    "(PARTITION BY _rocky_key) AS _rocky_nth FROM (SELECT *, ",
-                    shape->target, shape->insert_columns, shape->columns, shape->metadata);
+                    "(PARTITION BY %skey) AS %snth FROM (SELECT *, ",
+                    shape->target, shape->insert_columns, shape->columns, shape->metadata, own,
+                    own);
     add_key(sql, shape);
-    rky_strbuf_add(sql, " AS _rocky_key FROM temp._rocky_slice)) LEFT JOIN (SELECT ");
+    rky_strbuf_addf(sql, " AS %skey FROM temp._rocky_slice)) LEFT JOIN (SELECT ", own);
     add_key(sql, shape);
-    rky_strbuf_addf(sql, " AS _rocky_have, count(*) AS _rocky_count FROM %s WHERE ", shape->target);
+    rky_strbuf_addf(sql, " AS %shave, count(*) AS %scount FROM %s WHERE ", own, own, shape->target);
     add_target_range(sql, shape, slice);
-    rky_strbuf_add(sql, " GROUP BY 1) ON _rocky_have = _rocky_key"
-                        " WHERE _rocky_nth > coalesce(_rocky_count, 0)");
+    rky_strbuf_addf(sql, " GROUP BY 1) ON %shave = %skey WHERE %snth > coalesce(%scount, 0)", own,
+                    own, own, own);
 }
 
 /* --- one step -----------------------------------------------------------------------------------

@@ -106,6 +106,20 @@ name$(printf '\033')[2J\" (id INTEGER, _fivetran_synced TEXT)"
 run_rocky run
 like "$stdout" 'bad.name' "a table with a line break in its name is copied"
 unlike "$stdout$stderr" $'\033' "and its name sends no escape sequence to the terminal"
+
+# Columns named as those that the comparison at the watermark adds.
+sql "$src" "CREATE TABLE named (id INTEGER, _rocky_key TEXT, _rocky_nth INTEGER, _ROCKY_HAVE TEXT,
+    _rocky2_count INTEGER, _fivetran_synced TEXT);
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6)
+    INSERT INTO named SELECT i, 'k' || i, i, 'h', 0, '2026-01-01' FROM n"
+run_rocky run
+sql "$src" "INSERT INTO named SELECT * FROM named WHERE id = 3; INSERT INTO named VALUES
+    (7, 'k7', 0, NULL, 9, '2026-01-01'), (8, 'k8', 1, 'h', 0, '2026-01-02')"
+run_rocky run --output json
+is_json "$stdout" '.materializations[] | select(.table | endswith(".named")) |
+    .rows_copied, .late_rows' $'3\n2' "columns with names like ours take part as any other"
+same_rows "$src" "$target" named
+ok $? "and every row is there once"
 cd ..
 
 # Rows that were in the target before us are taken over: plan and result call it by a name of theirs.
