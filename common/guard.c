@@ -205,7 +205,9 @@ static void explain(const struct call *call, enum rky_guard_end end, struct rky_
         [RKY_GUARD_OPEN] = "circuit breaker opened",
         [RKY_GUARD_STOPPED] = "asked to stop",
     };
-    if (end != RKY_GUARD_ERROR)
+    /* Where one attempt is all there is no rule of the user's ended it. */
+    bool only_one = call->transfer->no_retries && end == RKY_GUARD_EXHAUSTED;
+    if (end != RKY_GUARD_ERROR && !only_one)
         rky_error_wrap(err, "%s, %s after %" PRId64 " attempt%s", call->leg->name, reasons[end],
                        call->number, call->number == 1 ? "" : "s");
 }

@@ -71,17 +71,13 @@ int rky_sync_lease(struct rky_sync *sync, struct rky_error *err)
     const struct rky_state_config *config = rky_store_config(sync->options.store);
     struct rky_leases *leases = rky_store_leases(sync->options.store);
     bool require = config->lock_mode == RKY_LOCK_REQUIRE;
-    struct rky_retry_budget none;
     struct rky_transfer transfer;
     struct rky_error fault = {0};
     if (leases == NULL || sync->options.read_only)
         return 0;
     rky_sync_transfer(sync, &transfer);
-    if (!require) {
-        /* A lease only saves work: it is not worth waiting for a server that is not there. */
-        rky_retry_budget_init(&none, 0);
-        transfer.budget = &none;
-    }
+    /* A lease only saves work: it is not worth waiting for a server that is not there. */
+    transfer.no_retries = !require;
     transfer.deadline =
         rky_deadline_in(sync->options.clock, (require ? LEASE_REQUIRE_MS : LEASE_PREFER_MS) +
                                                  sync->options.lock_timeout_ms);
@@ -98,8 +94,7 @@ int rky_sync_lease(struct rky_sync *sync, struct rky_error *err)
     }
     sync->lockless = true;
     rky_log_write(sync->options.log, RKY_LOG_WARN, NULL,
-                  "namespace '%s': going on without a lease, because its server does not answer: "
-                  "%s",
+                  "namespace '%s': going on without a lease, because its server gives none: %s",
                   sync->name.namespace_, fault.message);
     return 0;
 }

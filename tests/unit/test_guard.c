@@ -122,6 +122,8 @@ START_TEST(no_retries_means_one_attempt)
     guard.transfer.no_retries = true;
     ck_assert_int_eq(guard_run(), RKY_ERR_UNAVAILABLE);
     guard_expect_end(RKY_GUARD_EXHAUSTED, 1, 0);
+    /* No limit that the user has set ended it. */
+    ck_assert_ptr_null(strstr(guard.err.message, "used up"));
 
     guard_setup();
     guard_always(guard_transient);
