@@ -254,17 +254,72 @@ static const char *const conditions[] = {
     [RKY_SQLITE_NULLS] = "/* when there are rows without a cursor value */ ",
 };
 
+static bool is_taken(const struct rky_table_info *table, const char *beginning)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        if (sqlite3_strnicmp(table->columns[i].name, beginning, (int)strlen(beginning)) == 0)
+            return true;
+    return false;
+}
+
+/* How the names of the columns that we add to the slice begin: as no column of the table does, or
+ * the slice would be compared by the wrong ones. */
+static void name_beginning(const struct rky_table_info *table, char beginning[32])
+{
+    (void)snprintf(beginning, 32, "_rocky_");
+    for (size_t i = 2; is_taken(table, beginning); i++)
+        (void)snprintf(beginning, 32, "_rocky%zu_", i);
+}
+
+static bool is_truth(const char *column)
+{
+    return sqlite3_stricmp(column, "true") == 0 || sqlite3_stricmp(column, "false") == 0;
+}
+
+/* A column's name in the slice. SQLite gives the columns of a query no name "true" or "false", not
+ * even a quoted one, so these two are called otherwise there.
+ * @param own how our names begin; NULL = the name in the target. */
+static void add_slice_name(struct rky_strbuf *sql, const char *own, const char *column)
+{
+    if (own != NULL && is_truth(column))
+        rky_strbuf_addf(sql, "%s%s", own, column);
+    else
+        rky_sqlite_add_name(sql, column);
+}
+
+/* @param definition the target's columns under the slice's names, else the slice's names alone. */
+static void add_slice_columns(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                              const char *own, bool definition)
+{
+    const struct rky_table_info *table = shape->spec->source_table;
+    for (size_t i = 0; i < table->column_count; i++) {
+        const char *column = table->columns[i].name;
+        rky_strbuf_add(sql, i > 0 ? ", " : "");
+        if (definition && is_truth(column)) {
+            rky_sqlite_add_name(sql, column);
+            rky_strbuf_add(sql, " AS ");
+        }
+        add_slice_name(sql, own, column);
+    }
+}
+
 static void add_stage(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
 {
-    rky_strbuf_addf(sql, "CREATE TEMP TABLE _rocky_slice AS SELECT %s FROM %s WHERE 0",
-                    shape->columns, shape->target);
+    char own[32];
+    name_beginning(shape->spec->source_table, own);
+    rky_strbuf_add(sql, "CREATE TEMP TABLE _rocky_slice AS SELECT ");
+    add_slice_columns(sql, shape, own, true);
+    rky_strbuf_addf(sql, " FROM %s WHERE 0", shape->target);
 }
 
 static void add_fill(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
                      enum rky_sqlite_slice slice)
 {
-    rky_strbuf_addf(sql, "INSERT INTO temp._rocky_slice(%s) SELECT * FROM %s WHERE ",
-                    shape->columns, shape->source);
+    char own[32];
+    name_beginning(shape->spec->source_table, own);
+    rky_strbuf_add(sql, "INSERT INTO temp._rocky_slice(");
+    add_slice_columns(sql, shape, own, false);
+    rky_strbuf_addf(sql, ") SELECT * FROM %s WHERE ", shape->source);
     switch (slice) {
     case RKY_SQLITE_BOUNDARY:
         add_bound(sql, shape, "=", &shape->after, ":watermark");
@@ -293,7 +348,7 @@ static void add_fill(struct rky_strbuf *sql, const struct rky_sqlite_shape *shap
 /* A column that drift added is NULL in every row that was copied before, so below the watermark at
  * which it came it says nothing. */
 static void add_compared(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
-                         const char *column)
+                         const char *own, const char *column)
 {
     const json_t *added = NULL;
     const char *name = NULL;
@@ -301,10 +356,12 @@ static void add_compared(struct rky_strbuf *sql, const struct rky_sqlite_shape *
     json_object_foreach(shape->added, name, value) if (sqlite3_stricmp(name, column) == 0) added =
         value;
     if (added == NULL) {
-        rky_sqlite_add_name(sql, column);
+        add_slice_name(sql, own, column);
         return;
     }
-    rky_strbuf_addf(sql, "CASE WHEN %s ", shape->cursor);
+    rky_strbuf_add(sql, "CASE WHEN ");
+    add_slice_name(sql, own, shape->spec->cursor_column);
+    rky_strbuf_addc(sql, ' ');
     if (json_is_string(added)) {
         const char *text = json_string_value(added);
         rky_strbuf_add(sql, "COLLATE BINARY > ");
@@ -316,14 +373,15 @@ static void add_compared(struct rky_strbuf *sql, const struct rky_sqlite_shape *
         rky_strbuf_add(sql, "IS NOT NULL");
     }
     rky_strbuf_add(sql, " THEN ");
-    rky_sqlite_add_name(sql, column);
+    add_slice_name(sql, own, column);
     rky_strbuf_add(sql, " END");
 }
 
 /* SQLite takes at most 127 arguments; a wide table's key is nested. */
 enum { KEY_ARGUMENTS = 100 };
 
-static void add_key(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape)
+/* @param own how the slice's own names begin; NULL = of a row of the target. */
+static void add_key(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape, const char *own)
 {
     const struct rky_table_info *table = shape->spec->source_table;
     size_t calls = (table->column_count + KEY_ARGUMENTS - 1) / KEY_ARGUMENTS;
@@ -333,40 +391,31 @@ static void add_key(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape
         if (i > 0 && i % KEY_ARGUMENTS == 0)
             rky_strbuf_addc(sql, ')');
         rky_strbuf_add(sql, i > 0 ? ", " : "");
-        add_compared(sql, shape, table->columns[i].name);
+        add_compared(sql, shape, own, table->columns[i].name);
     }
     rky_strbuf_addc(sql, ')');
 }
 
+static void add_slice_end(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
+                          const char *own, const char *end)
+{
+    rky_strbuf_addf(sql, "(SELECT %s(", end);
+    add_slice_name(sql, own, shape->spec->cursor_column);
+    rky_strbuf_add(sql, ") FROM temp._rocky_slice)");
+}
+
 /* Only target rows whose cursor value occurs in the slice can equal a row of it. */
 static void add_target_range(struct rky_strbuf *sql, const struct rky_sqlite_shape *shape,
-                             enum rky_sqlite_slice slice)
+                             const char *own, enum rky_sqlite_slice slice)
 {
-    const char *cursor = shape->target_binary;
-    if (slice == RKY_SQLITE_NULLS)
+    if (slice == RKY_SQLITE_NULLS) {
         rky_strbuf_addf(sql, "%s IS NULL", shape->cursor);
-    else
-        rky_strbuf_addf(sql,
-                        "%s >= (SELECT min(%s) FROM temp._rocky_slice) AND "
-                        "%s <= (SELECT max(%s) FROM temp._rocky_slice)",
-                        cursor, shape->cursor, cursor, shape->cursor);
-}
-
-static bool is_taken(const struct rky_table_info *table, const char *beginning)
-{
-    for (size_t i = 0; i < table->column_count; i++)
-        if (sqlite3_strnicmp(table->columns[i].name, beginning, (int)strlen(beginning)) == 0)
-            return true;
-    return false;
-}
-
-/* How the names of the columns that we add to the slice begin: as no column of the table does, or
- * the slice would be compared by the wrong ones. */
-static void name_beginning(const struct rky_table_info *table, char beginning[32])
-{
-    (void)snprintf(beginning, 32, "_rocky_");
-    for (size_t i = 2; is_taken(table, beginning); i++)
-        (void)snprintf(beginning, 32, "_rocky%zu_", i);
+        return;
+    }
+    rky_strbuf_addf(sql, "%s >= ", shape->target_binary);
+    add_slice_end(sql, shape, own, "min");
+    rky_strbuf_addf(sql, " AND %s <= ", shape->target_binary);
+    add_slice_end(sql, shape, own, "max");
 }
 
 /* Multiset difference: the nth copy of a row is inserted when the target has fewer than n. */
@@ -375,21 +424,22 @@ static void add_surplus(struct rky_strbuf *sql, const struct rky_sqlite_shape *s
 {
     char own[32];
     name_beginning(shape->spec->source_table, own);
+    rky_strbuf_addf(sql, "INSERT INTO %s(%s) SELECT ", shape->target, shape->insert_columns);
+    add_slice_columns(sql, shape, own, false);
     rky_strbuf_addf(sql,
-                    "INSERT INTO %s(%s) SELECT %s%s FROM (SELECT *, row_number() OVER "
-                    "(PARTITION BY %skey) AS %snth FROM (SELECT *, ",
-                    shape->target, shape->insert_columns, shape->columns, shape->metadata, own,
-                    own);
-    add_key(sql, shape);
+                    "%s FROM (SELECT *, row_number() OVER (PARTITION BY %skey) AS %snth FROM "
+                    "(SELECT *, ",
+                    shape->metadata, own, own);
+    add_key(sql, shape, own);
     rky_strbuf_addf(sql, " AS %skey FROM temp._rocky_slice)) LEFT JOIN (SELECT ", own);
-    add_key(sql, shape);
+    add_key(sql, shape, NULL);
     rky_strbuf_addf(sql, " AS %shave, count(*) AS %scount FROM %s WHERE ", own, own, shape->target);
-    add_target_range(sql, shape, slice);
+    add_target_range(sql, shape, own, slice);
     rky_strbuf_addf(sql, " GROUP BY 1) ON %shave = %skey WHERE %snth > coalesce(%scount, 0)", own,
                     own, own, own);
 }
 
-/* --- one step -----------------------------------------------------------------------------------
+/* --- one step ----------------------------------------------------------------------------------
  */
 
 int rky_sqlite_step_sql(const struct rky_sqlite_shape *shape, const struct rky_sqlite_step *step,

@@ -120,6 +120,17 @@ is_json "$stdout" '.materializations[] | select(.table | endswith(".named")) |
     .rows_copied, .late_rows' $'3\n2' "columns with names like ours take part as any other"
 same_rows "$src" "$target" named
 ok $? "and every row is there once"
+
+# SQLite gives no column of a query these names, not even quoted.
+sql "$src" "CREATE TABLE truths (\"true\" INTEGER, \"False\" TEXT, _fivetran_synced TEXT);
+    INSERT INTO truths VALUES (1, '01', '2026-01-01'), (2, 'b', '2026-01-01')"
+run_rocky run
+sql "$src" "INSERT INTO truths VALUES (1, '01', '2026-01-01'), (3, NULL, '2026-01-01')"
+run_rocky run --output json
+is_json "$stdout" '.status, (.materializations[] | select(.table | endswith(".truths")) |
+    .rows_copied, .late_rows)' $'success\n2\n2' "so do columns named true and false"
+same_rows "$src" "$target" truths
+ok $? "and every row of theirs is there once"
 cd ..
 
 # Rows that were in the target before us are taken over: plan and result call it by a name of theirs.
