@@ -198,6 +198,28 @@ static bool set_headers(const struct rky_http *http, struct exchange *exchange)
             code = curl->easy_setopt(handle, CURLOPT_##option, value); \
     } while (0)
 
+/* libcurl asks about once a second, whatever it waits for. */
+static int is_stopped(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                      curl_off_t up)
+{
+    const _Atomic bool *stop = context;
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    return *stop ? 1 : 0;
+}
+
+static CURLcode set_stop(const struct rky_http *http, struct exchange *exchange)
+{
+    const struct rky_curl *curl = &http->curl;
+    CURL *handle = exchange->handle;
+    CURLcode code = CURLE_OK;
+    if (exchange->request->stop == NULL)
+        return code;
+    SET(XFERINFOFUNCTION, is_stopped);
+    SET(XFERINFODATA, (void *)(uintptr_t)exchange->request->stop);
+    SET(NOPROGRESS, 0L);
+    return code;
+}
+
 /* What holds for every request: bounds, and no will of its own. */
 static CURLcode set_rules(const struct rky_http *http, struct exchange *exchange)
 {
@@ -323,6 +345,8 @@ static int perform(struct rky_http *http, struct exchange *exchange,
         code = set_rules(http, exchange);
     if (code == CURLE_OK)
         code = set_request(http, exchange);
+    if (code == CURLE_OK)
+        code = set_stop(http, exchange);
     if (code == CURLE_OK)
         code = http->curl.easy_perform(exchange->handle);
     if (code == CURLE_OK)

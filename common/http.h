@@ -49,6 +49,8 @@ struct rky_http_request {
     size_t response_limit; /**< a longer body is an error; 0 = 1 MiB */
     struct rky_deadline deadline;
     int64_t connect_timeout_ms; /**< 0 = the client's */
+    /** Set by somebody: the request under way is abandoned within two seconds. NULL = nobody. */
+    const _Atomic bool *stop;
 };
 
 /** Zero before; release with rky_http_response_done() also after a failure. */
@@ -67,11 +69,12 @@ const char *rky_http_response_header(const struct rky_http_response *response, c
  * @brief One request. Any status is success here: the caller classifies it. The process ignores
  *        SIGPIPE, as our programs do: OpenSSL writes without MSG_NOSIGNAL.
  * @param ret_attempt on failure: "dns", "connect", "tls", "certificate", "reset", "timeout" (this
- *        attempt's deadline, or a minute without a byte), "partial_body", "bad_reply" (no HTTP),
- *        "too_large", "bad_url" (or an unusable header), "no_memory", "libcurl"; retry and counts
- *        filled as the fault table has it.
- * @return 0; RKY_ERR_CONNECTION; RKY_ERR_TIMEOUT; RKY_ERR_CONFIG (certificate, URL); RKY_ERR_DECODE
- *         (too large); RKY_ERR_NOMEM. Messages name host and port, never query, user or password.
+ *        attempt's deadline, or a minute without a byte), "interrupted" (the stop flag),
+ *        "partial_body", "bad_reply" (no HTTP), "too_large", "bad_url" (or an unusable header),
+ * "no_memory", "libcurl"; retry and counts filled as the fault table has it.
+ * @return 0; RKY_ERR_CONNECTION; RKY_ERR_TIMEOUT; RKY_ERR_INTERRUPTED; RKY_ERR_CONFIG (certificate,
+ * URL); RKY_ERR_DECODE (too large); RKY_ERR_NOMEM. Messages name host and port, never query, user
+ * or password.
  */
 RKY_MUST_CHECK int rky_http_call(struct rky_http *http, const struct rky_http_request *request,
                                  struct rky_http_response *ret_response,

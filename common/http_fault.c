@@ -32,6 +32,10 @@ static const struct rky_http_fault faults[] = {
     {CURLE_SEND_FAIL_REWIND, RKY_ERR_CONNECTION, TRANSIENT("reset")},
     {CURLE_PARTIAL_FILE, RKY_ERR_CONNECTION, TRANSIENT("partial_body")},
     {CURLE_OPERATION_TIMEDOUT, RKY_ERR_TIMEOUT, TRANSIENT("timeout")},
+    /* Our own wish says nothing about the server; the guard asks for no further attempt either. */
+    {CURLE_ABORTED_BY_CALLBACK,
+     RKY_ERR_INTERRUPTED,
+     {.error_class = "interrupted", .retry = RKY_RETRY_YES, .counts = false}},
     /* The scheme is checked before, so this is an answer without a status line. */
     {CURLE_UNSUPPORTED_PROTOCOL, RKY_ERR_CONNECTION, TRANSIENT("bad_reply")},
     {CURLE_WEIRD_SERVER_REPLY, RKY_ERR_CONNECTION, TRANSIENT("bad_reply")},

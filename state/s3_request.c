@@ -317,6 +317,7 @@ static int send_it(struct rky_s3 *s3, const struct rky_s3_request *request,
         .body_length = request->length,
         .response_limit = request->answer_limit,
         .deadline = sooner(s3, transfer, request->timeout_ms),
+        .stop = transfer->stop,
     };
     int rc = rky_http_call(s3->options.http, &http, ret_response, &transfer->attempt, err);
     if (rc != 0)

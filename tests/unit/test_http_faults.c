@@ -383,6 +383,33 @@ START_TEST(connecting_has_a_limit_of_its_own)
 }
 END_TEST
 
+static void be_asked_and_stop(struct kit_connection *connection, void *context)
+{
+    _Atomic bool *stop = context;
+    if (!kit_read(connection))
+        return;
+    *stop = true;
+    (void)kit_idle(connection, 60000);
+}
+
+START_TEST(a_stop_abandons_the_request_under_way_and_is_no_fault_of_the_server)
+{
+    _Atomic bool stop = false;
+    struct kit_server server;
+    struct rky_http *http = kit_client(0);
+    kit_start(&server, be_asked_and_stop, &stop);
+    struct kit_outcome outcome =
+        kit_call(http, (struct rky_http_request){.url = server.url, .stop = &stop}, 60000);
+    ck_assert_int_eq(outcome.rc, RKY_ERR_INTERRUPTED);
+    ck_assert_str_eq(outcome.attempt.error_class, "interrupted");
+    ck_assert(!outcome.attempt.counts);
+    ck_assert(!outcome.attempt.unapplied);
+    ck_assert_int_le(outcome.elapsed_ms, KIT_GRACE_MS);
+    rky_http_free(http);
+    kit_stop(&server);
+}
+END_TEST
+
 START_TEST(a_name_that_does_not_exist_is_a_dns_fault)
 {
     struct rky_http *http = kit_client(0);
@@ -426,6 +453,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, of_a_long_refusal_the_beginning_is_kept_and_it_stays_a_refusal);
     tcase_add_test(tcase, a_refused_connection_names_the_place_and_no_secret);
     tcase_add_test(tcase, connecting_has_a_limit_of_its_own);
+    tcase_add_test(tcase, a_stop_abandons_the_request_under_way_and_is_no_fault_of_the_server);
     tcase_add_test(tcase, a_name_that_does_not_exist_is_a_dns_fault);
     tcase_add_test(tcase, a_resolver_that_hangs_does_not_hold_the_call);
     suite_add_tcase(suite, tcase);
