@@ -38,7 +38,7 @@ mirror=${mirror:-http://deb.debian.org/debian}
 
 leave() {
     local mounted
-    for mounted in proc dev/shm dev sys; do
+    for mounted in proc dev/pts dev/shm dev sys; do
         umount -l "$room/$mounted" 2>/dev/null || true
     done
     rm -rf --one-file-system "$room"
@@ -66,6 +66,7 @@ cp -L /etc/resolv.conf "$room/etc/resolv.conf"
 grep -q localhost "$room/etc/hosts" 2>/dev/null || echo '127.0.0.1 localhost' >>"$room/etc/hosts"
 mount -t proc proc "$room/proc"
 mount --bind /dev "$room/dev"
+mount --bind /dev/pts "$room/dev/pts" # every Debian has terminals; the tests open one
 mount -t tmpfs tmpfs "$room/dev/shm" 2>/dev/null || true
 
 git clone -q --no-hardlinks "$top" "$room/root/rocky"
