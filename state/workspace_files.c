@@ -65,8 +65,8 @@ static int64_t number_of(const char *name)
     return number > 0 && strcmp(rest, ".db") == 0 ? number : 0;
 }
 
-/* The greatest number counts; smaller ones are leftovers of an install that was interrupted, or of a
- * process that died. */
+/* The greatest number counts; smaller ones are leftovers of an install that was interrupted, or of
+ * a process that died. */
 int rky_copies_newest(const char *directory_path, int64_t *ret_number, struct rky_error *err)
 {
     int64_t newest = 0;
