@@ -88,10 +88,9 @@ static int fail_open(struct rky_ledger *ledger, int sqlite_code, struct rky_erro
 
 static int open_connection(struct rky_ledger *ledger, struct rky_error *err)
 {
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    flags |= ledger->mode == RKY_LEDGER_READ ? SQLITE_OPEN_READONLY
-                                             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    int rc = sqlite3_open_v2(ledger->file, &ledger->db, flags, NULL);
+    int rc = rky_ledger_open_file(ledger, ledger->mode == RKY_LEDGER_READ
+                                              ? SQLITE_OPEN_READONLY
+                                              : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     if (ledger->db == NULL)
         return rky_fail_nomem(err);
     if (rc == SQLITE_OK)

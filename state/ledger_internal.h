@@ -219,6 +219,9 @@ RKY_MUST_CHECK int rky_query_finish(struct rky_query *query, const char *doing,
                                     struct rky_error *err);
 /** @brief Step a statement that returns nothing and finish. */
 RKY_MUST_CHECK int rky_query_run(struct rky_query *query, const char *doing, struct rky_error *err);
+/** @brief Open @c file with @p flags of SQLite and those of every ledger. @return SQLite's code;
+ *         @c db is NULL only without memory. */
+int rky_ledger_open_file(struct rky_ledger *ledger, int flags);
 /** @brief Run SQL text that is used once per connection. */
 RKY_MUST_CHECK int rky_ledger_exec(struct rky_ledger *ledger, const char *sql, const char *doing,
                                    struct rky_error *err);

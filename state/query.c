@@ -11,17 +11,23 @@
 
 #include "state/ledger_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "state/snapshot_internal.h"
 
-static int fail_io(struct rky_ledger *ledger, const char *doing, struct rky_error *err)
+static int fail_io(struct rky_ledger *ledger, int sqlite_code, const char *doing,
+                   struct rky_error *err)
 {
     if (ledger->db == NULL)
         return rky_fail(err, RKY_ERR_IO, "state file '%s' is not open", ledger->path);
-    int number = sqlite3_system_errno(ledger->db);
+    /* SQLite keeps the number for these two kinds of failure only. After any other it still has
+     * that of an earlier one. */
+    int kind = sqlite_code & 0xff;
+    bool told = kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN;
+    int number = told ? sqlite3_system_errno(ledger->db) : 0;
     if (number != 0)
         return rky_fail_errno(err, number, "cannot %s in state file '%s'", doing, ledger->path);
     return rky_fail(err, RKY_ERR_IO, "cannot %s in state file '%s': %s", doing, ledger->path,
@@ -96,7 +102,7 @@ static int translate(struct rky_ledger *ledger, int sqlite_code, const char *doi
         return rky_fail(err, RKY_ERR_BUG, "cannot %s in state file '%s': %s", doing, ledger->path,
                         sqlite3_errmsg(ledger->db));
     default: /* IOERR, CANTOPEN, PERM and whatever a later SQLite adds */
-        return fail_io(ledger, doing, err);
+        return fail_io(ledger, sqlite_code, doing, err);
     }
 }
 
@@ -108,6 +114,15 @@ int rky_ledger_fail(struct rky_ledger *ledger, int sqlite_code, const char *doin
     if (first)
         err->native_code = sqlite_code;
     return rc;
+}
+
+/* SQLite takes errno for the reason why it cannot open a file, also where it refuses the name by
+ * itself: what others left there must not pass for it. */
+int rky_ledger_open_file(struct rky_ledger *ledger, int flags)
+{
+    errno = 0;
+    return sqlite3_open_v2(ledger->file, &ledger->db,
+                           flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 }
 
 static int prepare(struct rky_ledger *ledger, enum rky_sql which, sqlite3_stmt **ret_stmt)

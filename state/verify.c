@@ -109,9 +109,7 @@ static void limit(sqlite3 *db)
 
 static int open_untrusted(struct rky_ledger *ledger, bool journal, struct rky_error *err)
 {
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                (journal ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-    int rc = sqlite3_open_v2(ledger->file, &ledger->db, flags, NULL);
+    int rc = rky_ledger_open_file(ledger, journal ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
     if (ledger->db == NULL)
         return rky_fail_nomem(err);
     if (rc == SQLITE_OK)

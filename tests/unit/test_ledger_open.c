@@ -345,20 +345,31 @@ END_TEST
 
 /* --- permissions --- */
 
-/* Run @p check as a user who may not do everything. */
+/* Run @p check as a user who may not do everything. What it prints is the reason of a failure. */
 static void as_nobody(void (*check)(void))
 {
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
+        (void)dup2(ends[1], STDERR_FILENO);
         if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
             _exit(2);
         check();
         _exit(0);
     }
+    (void)close(ends[1]);
+    char said[2048];
+    size_t length = 0;
+    ssize_t got = 0;
+    while ((got = read(ends[0], said + length, sizeof(said) - 1 - length)) > 0)
+        length += (size_t)got;
+    said[length] = '\0';
+    (void)close(ends[0]);
     int status = 0;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d: %s", status, said);
 }
 
 /* In the child a failed assertion must show in the exit status. */
@@ -368,8 +379,10 @@ static void expect_open(enum rky_ledger_mode mode, int code, int number)
     struct rky_ledger *ledger = NULL;
     int rc = kit_try_open(path, "acme", mode, &ledger, &err);
     if (rc != code || err.sys_errno != number || (code != 0 && strstr(err.message, path) == NULL)) {
-        (void)fprintf(stderr, "got %s, errno %d: %s\n", rky_err_name(rc), err.sys_errno,
-                      err.message);
+        (void)fprintf(stderr, "got %s, code %ld of SQLite, errno %d: %s\n", rky_err_name(rc),
+                      err.native_code, err.sys_errno, err.message);
+        (void)fprintf(stderr, "-wal there: %d, -shm there: %d\n", rky_path_exists(beside("-wal")),
+                      rky_path_exists(beside("-shm")));
         _exit(1);
     }
     rky_ledger_close(ledger);
@@ -436,6 +449,26 @@ START_TEST(test_path_through_a_file_is_an_io_error)
 }
 END_TEST
 
+/* SQLite takes 512 characters at most and refuses more without asking the system. */
+START_TEST(test_name_too_long_for_sqlite_is_not_blamed_on_an_earlier_failure)
+{
+    char directory[900];
+    int used = snprintf(directory, sizeof(directory), "%s", rky_test_directory());
+    for (int i = 0; i < 3; i++)
+        used += snprintf(directory + used, sizeof(directory) - (size_t)used, "/%0200d", i);
+    assert_ok(rky_mkdir_p(directory, assert_err_));
+    (void)snprintf(path, sizeof(path), "%s/acme.db", directory);
+    kit_write_file(path, "", 0);
+
+    struct rky_error err = {0};
+    struct rky_ledger *ledger = NULL;
+    errno = ENOSPC;
+    ck_assert_int_eq(kit_try_open(path, "acme", RKY_LEDGER_WRITE, &ledger, &err), RKY_ERR_IO);
+    ck_assert_int_eq(err.sys_errno, 0);
+    ck_assert_ptr_nonnull(strstr(err.message, "unable to open database file"));
+}
+END_TEST
+
 /* --- files of earlier versions --- */
 
 START_TEST(test_rollback_journal_image_is_turned_into_a_log)
@@ -482,6 +515,7 @@ static Suite *suite(void)
     tcase_add_test(files, test_directory_without_permission_is_an_io_error_with_the_path);
     tcase_add_test(files, test_state_in_a_read_only_directory_is_an_io_error_with_the_path);
     tcase_add_test(files, test_path_through_a_file_is_an_io_error);
+    tcase_add_test(files, test_name_too_long_for_sqlite_is_not_blamed_on_an_earlier_failure);
     tcase_add_test(damage, test_truncated_file_is_corrupt_at_every_length);
     tcase_add_test(damage, test_flipped_page_is_found_when_opening_for_writing);
     tcase_add_test(damage, test_flipped_byte_never_crashes);
