@@ -132,10 +132,19 @@ RKY_MUST_CHECK int rky_walk_file(struct rky_walk *walk);
 RKY_MUST_CHECK int rky_walk_kafka(struct rky_walk *walk, const struct rky_place *place,
                                   const struct rky_key *key, void *base);
 
-/* --- config_rules.c, config_pipeline.c: what one row cannot say ----------------------------- */
+/* --- config_rules.c, config_pipeline.c, config_state.c: what one row cannot say --------------- */
+
+/** The segments of a key for a rule, as an array that ends with NULL. */
+#define RKY_AT(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 RKY_MUST_CHECK int rky_rules_check(struct rky_walk *walk);
 RKY_MUST_CHECK int rky_rules_pipeline(struct rky_walk *walk, struct rky_pipeline_config *pipeline);
+RKY_MUST_CHECK int rky_rules_state(struct rky_walk *walk, const struct rky_state_config *state);
+/** @brief Add a problem unless the key is written, right or wrong. @param why what needs it. */
+RKY_MUST_CHECK int rky_rule_require(struct rky_walk *walk, const char *const *segments,
+                                    const char *why);
+/** @brief "host", "host:port", "[::1]:port". */
+bool rky_rule_is_address(const char *text, size_t length, bool port_needed);
 
 /** @brief The place for a pipeline's digest, still empty. NULL when memory is out. */
 struct rky_pipeline_digest *rky_pipeline_digest_new(void);

@@ -17,8 +17,9 @@ common_librkycommon_la_SOURCES += \
 	common/toml.cpp common/template.c common/template.h \
 	common/config_internal.h common/config_digest.c common/config_interpolate.c \
 	common/config_kafka.c common/config_load.c common/config_names.c common/config_pipeline.c \
-	common/config_problems.c common/config_rules.c common/config_slot.c common/config_table.c \
-	common/config_value.c common/config_walk.c
+	common/config_problems.c common/config_rules.c common/config_slot.c common/config_state.c \
+	common/config_table.c common/config_value.c common/config_walk.c \
+	common/secret_key.h common/secret_key.c common/valkey_url.h common/valkey_url.c
 
 # Remote services: the guard around every call, HTTP, AWS signatures and credentials.
 common_librkycommon_la_SOURCES += common/guard.h common/breaker.h common/http.h common/sigv4.h \

@@ -16,7 +16,7 @@ state_librkystate_la_SOURCES += state/snapshot.h state/snapshot_internal.h \
 	state/sync.h
 
 # The Valkey client, its remote driver, and leases.
-state_librkystate_la_SOURCES += state/valkey_classify.c state/valkey_internal.h state/valkey_url.c \
+state_librkystate_la_SOURCES += state/valkey_classify.c state/valkey_internal.h \
 	state/valkey_resolve.c state/valkey_socket.c state/valkey_tls.c state/valkey_stream.c \
 	state/valkey_reader.c state/valkey_connection.c state/valkey.c state/valkey_listen.c \
 	state/valkey_frame.h state/valkey_frame.c state/remote_valkey.c state/remote_valkey_list.c \

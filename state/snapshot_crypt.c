@@ -16,90 +16,21 @@
 #include <string.h>
 
 #include "common/ids.h"
+#include "common/secret_key.h"
 
 /* --- the key ---------------------------------------------------------------------------------- */
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-static bool from_hex(const char *text, size_t length, unsigned char bytes[32])
-{
-    if (length != 64)
-        return false;
-    for (size_t i = 0; i < 32; i++) {
-        int high = hex_value(text[2 * i]);
-        int low = hex_value(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        bytes[i] = (unsigned char)(high * 16 + low);
-    }
-    return true;
-}
-
-static int base64_value(char c)
-{
-    static const char ALPHABET[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c == '\0' ? NULL : strchr(ALPHABET, c);
-    return at == NULL ? -1 : (int)(at - ALPHABET);
-}
-
-/* 32 bytes are 43 digits, the last of which carries four bits, and one '='. */
-static bool from_base64(const char *text, size_t length, unsigned char bytes[32])
-{
-    uint32_t bits = 0;
-    unsigned count = 0;
-    size_t used = 0;
-    if (length != 44 || text[43] != '=')
-        return false;
-    for (size_t i = 0; i < 43; i++) {
-        int value = base64_value(text[i]);
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            bytes[used++] = (unsigned char)(bits >> count);
-        }
-    }
-    return (bits & 3U) == 0;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
 
 int rky_snapshot_key_parse(const char *text, struct rky_snapshot_key *ret_key,
                            struct rky_error *err)
 {
     struct rky_snapshot_key key = {.present = false};
-    const char *start = text == NULL ? "" : text;
-    /* A key that comes from a file ends in a newline. */
-    while (is_blank(*start))
-        start++;
-    size_t length = strlen(start);
-    while (length > 0 && is_blank(start[length - 1]))
-        length--;
-    if (length > 0) {
-        if (!from_hex(start, length, key.bytes) && !from_base64(start, length, key.bytes)) {
-            OPENSSL_cleanse(&key, sizeof(key));
-            (void)rky_fail(err, RKY_ERR_CONFIG,
-                           "state.encryption_key is not a key: expected 64 hex digits or base64 of "
-                           "32 bytes, found %zu characters",
-                           length);
-            rky_error_hint(err, "make one with 'openssl rand -hex 32' and keep a copy of it");
-            return RKY_ERR_CONFIG;
-        }
+    bool written = text != NULL && text[0] != '\0';
+    int rc = written ? rky_secret_key_parse(text, key.bytes, err) : 0;
+    if (rc != 0) {
+        rky_error_wrap(err, "state.encryption_key");
+        return rc;
+    }
+    if (written) {
         char digest[RKY_SHA256_HEX];
         rky_sha256_hex(key.bytes, sizeof(key.bytes), digest);
         memcpy(key.id, digest, sizeof(key.id) - 1);

@@ -68,6 +68,8 @@ int rky_valkey_new(const struct rky_valkey_options *options, struct rky_valkey *
     valkey->clock = options->clock;
     valkey->log = options->log;
     int rc = rky_valkey_url_parse(options->url, &valkey->url, err);
+    if (rc == RKY_ERR_CONFIG)
+        rky_error_wrap(err, "state.valkey_url");
     if (rc == 0 && valkey->url.password != NULL && valkey->log != NULL &&
         rky_log_add_secret(valkey->log, valkey->url.password) != 0)
         rc = rky_fail_nomem(err);

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include "common/valkey_url.h"
 #include "state/valkey.h"
 
 /* --- limits ----------------------------------------------------------------------------------- */
@@ -46,22 +47,6 @@ int rky_valkey_fail(struct rky_error *err, struct rky_attempt *ret_attempt, enum
     (&(struct rky_attempt){.error_class = (class_), .retry = RKY_RETRY_YES, .counts = true})
 /** Somebody has to act first. */
 #define RKY_VALKEY_PERMANENT(class_) (&(struct rky_attempt){.error_class = (class_)})
-
-/* --- URL -------------------------------------------------------------------------------------- */
-
-struct rky_valkey_url {
-    bool tls;
-    char *path; /**< of a unix socket, NULL = TCP */
-    char *host, *port;
-    char *user, *password; /**< decoded; NULL = none */
-    int64_t database;
-    char *uri; /**< for people: no credentials */
-};
-/** @brief No part of a bad URL is quoted that may hold a password. */
-RKY_MUST_CHECK int rky_valkey_url_parse(const char *text, struct rky_valkey_url *ret_url,
-                                        struct rky_error *err);
-/** @brief Free, and wipe the password. */
-void rky_valkey_url_done(struct rky_valkey_url *url);
 
 /* --- socket and TLS --------------------------------------------------------------------------- */
 

@@ -107,7 +107,7 @@ void kit_cycles_open(const char *state)
     kit_world_open();
     (void)snprintf(world.directory, sizeof(world.directory), "%s", rky_test_directory());
     (void)snprintf(text, sizeof(text), "%s[state]\nlocal_dir = \"state\"\n%s", SETTINGS,
-                   in_memory ? "backend = \"s3\"\ns3_bucket = \"b\"\n" : state);
+                   in_memory ? "backend = \"s3\"\ns3_bucket = \"bucket\"\n" : state);
     world.config = kit_job_config(world.directory, text);
     const struct rky_store_options options = {
         .config = &world.config->state, .clock = rky_clock_real(), .worker_id = "worker-1"};

@@ -21,6 +21,12 @@
 #define NAMED(name) WAREHOUSE "[pipeline." name "]\n" SOURCE TARGET
 #define GRAMMAR \
     " (a letter or '_', then letters, digits and '_'; '...' at the end for several values)\n"
+#define VALKEY_URL(what)                                                                       \
+    "c.toml:8:14: state.valkey_url: " what " (expected valkey://[user:password@]host[:port]"   \
+    "[/database], valkeys:// for TLS, or unix://[user:password@]/path[?db=N]; percent-encode " \
+    "'@', "                                                                                    \
+    "':', '/', '?', '#' and '%' in user and password)\n"
+#define MAKE_KEY " (make one with 'openssl rand -hex 32' and keep a copy of it)\n"
 #define CATALOG "c.toml:6:31: pipeline.p.target.catalog_template: "
 
 static const struct problem_row ROWS[] = {
@@ -144,16 +150,16 @@ static const struct problem_row ROWS[] = {
 
     /* state: what contradicts itself */
     {"a lease that nobody gives",
-     PIPELINE "[state]\nbackend = \"s3\"\ns3_bucket = \"b\"\nlock.mode = \"require\"\n",
+     PIPELINE "[state]\nbackend = \"s3\"\ns3_bucket = \"bucket\"\nlock.mode = \"require\"\n",
      "c.toml:10:13: state.lock.mode: 'require' needs a lease, and backend 's3' has none by itself "
      "(write s3 = true beside it, or take backend \"tiered\")\n"},
     {"a lease that nobody takes",
      PIPELINE
-     "[state]\nbackend = \"s3\"\ns3_bucket = \"b\"\nlock = { mode = \"off\", s3 = true }\n",
+     "[state]\nbackend = \"s3\"\ns3_bucket = \"bucket\"\nlock = { mode = \"off\", s3 = true }\n",
      "c.toml:10:29: state.lock.s3: mode 'off' takes no lease (remove it)\n"},
     {"a key that is not used",
-     PIPELINE
-     "[state]\nbackend = \"s3\"\ns3_bucket = \"b\"\ns3_sse = \"AES256\"\ns3_kms_key_id = \"k\"\n",
+     PIPELINE "[state]\nbackend = \"s3\"\ns3_bucket = \"bucket\"\ns3_sse = "
+              "\"AES256\"\ns3_kms_key_id = \"k\"\n",
      "c.toml:11:17: state.s3_kms_key_id: s3_sse = 'AES256' uses no key of yours (write s3_sse = "
      "\"aws:kms\", or remove the key)\n"},
     {"certificates without TLS",
@@ -161,6 +167,75 @@ static const struct problem_row ROWS[] = {
      "[state]\nbackend = \"valkey\"\nvalkey_url = \"redis://h\"\nvalkey_ca_file = \"ca\"\n",
      "c.toml:10:18: state.valkey_ca_file: the address in valkey_url is one without TLS (write "
      "valkeys://, or remove the file)\n"},
+
+    /* what an address, a name and a key must look like */
+    {"a port that Valkey has not", PIPELINE "[state]\nvalkey_url = \"valkey://u:SESAME@h:70000\"\n",
+     VALKEY_URL("the port is not a number from 1 to 65535")},
+    {"a database that is no number", PIPELINE "[state]\nvalkey_url = \"redis://h:1/main\"\n",
+     VALKEY_URL("the database is not a number")},
+    {"a user without a password", PIPELINE "[state]\nvalkey_url = \"redis://SESAME@h\"\n",
+     VALKEY_URL("there is a user but no password")},
+    {"addresses that are right",
+     PIPELINE "[state]\nvalkey_url = \"unix://u:p@/run/v.sock?db=3\"\ns3_bucket = \"Any_Name\"\n"
+              "s3_endpoint = \"https://[::1]:9000/base/\"\ns3_region = \"some_where\"\n",
+     ""},
+    {"a login in the endpoint",
+     PIPELINE "[state]\ns3_endpoint = \"http://key:SESAME@minio:9000\"\n",
+     "c.toml:8:15: state.s3_endpoint: expected an address alone, found a user or password in it "
+     "(leave them out: the keys come from the environment, a profile or a role)\n"},
+    {"a query in the endpoint", PIPELINE "[state]\ns3_endpoint = \"http://minio/x?SESAME\"\n",
+     "c.toml:8:15: state.s3_endpoint: expected no query and no '#' behind the address (write it as "
+     "\"https://host\" or \"https://host:port\")\n"},
+    {"a port that the endpoint has not",
+     PIPELINE "[state]\ns3_endpoint = \"http://minio:90000/\"\n",
+     "c.toml:8:15: state.s3_endpoint: expected a host and perhaps a port up to 65535 behind the "
+     "scheme (write it as \"https://host\" or \"https://host:port\")\n"},
+    {"an endpoint without a host", PIPELINE "[state]\ns3_endpoint = \"https:///bucket\"\n",
+     "c.toml:8:15: state.s3_endpoint: expected a host and perhaps a port up to 65535 behind the "
+     "scheme (write it as \"https://host\" or \"https://host:port\")\n"},
+    {"an endpoint with a blank", PIPELINE "[state]\ns3_endpoint = \"http://minio :9000\"\n",
+     "c.toml:8:15: state.s3_endpoint: expected an address, found a blank in it (write it as "
+     "\"https://host\" or \"https://host:port\")\n"},
+    {"a path for a bucket",
+     PIPELINE "[state]\ns3_endpoint = \"http://minio\"\ns3_bucket = \"data/rocky\"\n",
+     "c.toml:9:13: state.s3_bucket: expected the name of a bucket alone, found 'data/rocky' (a "
+     "path belongs to s3_prefix)\n"},
+    {"a blank for a bucket",
+     PIPELINE "[state]\ns3_endpoint = \"http://minio\"\ns3_bucket = \" \"\n",
+     "c.toml:9:13: state.s3_bucket: expected the name of a bucket without blanks, found ' '\n"},
+    {"a directory for a bucket",
+     PIPELINE "[state]\ns3_endpoint = \"http://minio\"\ns3_bucket = \"..\"\n",
+     "c.toml:9:13: state.s3_bucket: expected the name of a bucket without blanks, found '..'\n"},
+    {"a bucket too short for Amazon", PIPELINE "[state]\ns3_bucket = \"ab\"\n",
+     "c.toml:8:13: state.s3_bucket: expected 3 to 63 of [a-z0-9.-], found 'ab' (of another server "
+     "than Amazon's, s3_endpoint is needed, too)\n"},
+    {"a bucket with a letter that Amazon never took", PIPELINE "[state]\ns3_bucket = \"a:b\"\n",
+     "c.toml:8:13: state.s3_bucket: expected 3 to 63 of [a-z0-9.-], found 'a:b' (of another server "
+     "than Amazon's, s3_endpoint is needed, too)\n"},
+    {"a bucket of the early years", PIPELINE "[state]\ns3_bucket = \"Acme_State\"\n",
+     "c.toml:8:13: warning: state.s3_bucket: expected 3 to 63 of [a-z0-9.-], found 'Acme_State' "
+     "(only buckets that were made in us-east-1 before March 2018 may have another name)\n"},
+    {"a region that Amazon cannot have", PIPELINE "[state]\ns3_region = \"eu_central_1\"\n",
+     "c.toml:8:13: state.s3_region: expected a region's name such as 'eu-central-1', found "
+     "'eu_central_1'\n"},
+    {"a region that nobody can have",
+     PIPELINE "[state]\ns3_endpoint = \"http://minio\"\ns3_region = \"eu/1\"\n",
+     "c.toml:9:13: state.s3_region: expected a region's name such as 'eu-central-1', found "
+     "'eu/1'\n"},
+    {"a key that is too short", PIPELINE "[state]\nencryption_key = \"SESAME\"\n",
+     "c.toml:8:18: state.encryption_key: expected 64 hex digits or base64 of 32 bytes, found 6 "
+     "characters" MAKE_KEY},
+    {"a key with other characters",
+     PIPELINE "[state]\nencryption_key = "
+              "\"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1SESAM\"\n",
+     "c.toml:8:18: state.encryption_key: expected 64 hex digits or base64 of 32 bytes, found 64 "
+     "characters, some of which are neither" MAKE_KEY},
+    {"a key that is blank", PIPELINE "[state]\nencryption_key = \" \\n\"\n",
+     "c.toml:8:18: state.encryption_key: expected 64 hex digits or base64 of 32 bytes, found 0 "
+     "characters" MAKE_KEY},
+    {"keys that are right",
+     PIPELINE "[state]\nencryption_key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\\n\"\n",
+     ""},
 
     /* Kafka properties */
     {"a property of ours", PIPELINE "[queue.kafka]\nenable.auto.commit = true\n",

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "state/valkey_internal.h"
+#include "common/valkey_url.h"
 #include "tests/kit/check_main.h"
 
 struct good {

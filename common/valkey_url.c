@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "state/valkey_internal.h"
+#include "common/valkey_url.h"
 
 #include <string.h>
 
@@ -23,7 +23,7 @@ static const int64_t DATABASE_MAX = 1000000;
 
 static int bad_url(struct rky_error *err, const char *what)
 {
-    int rc = rky_fail(err, RKY_ERR_CONFIG, "valkey url: %s", what);
+    int rc = rky_fail(err, RKY_ERR_CONFIG, "%s", what);
     rky_error_hint(err, "expected valkey://[user:password@]host[:port][/database], valkeys:// for "
                         "TLS, or unix://[user:password@]/path[?db=N]; percent-encode '@', ':', "
                         "'/', '?', '#' and '%%' in user and password");
