@@ -28,6 +28,9 @@
 #define SHORTEST_DATABASE_BYTES 512
 /* Files up to this size are checked whole at each opening: at most some milliseconds. */
 #define QUICK_CHECK_MAX_BYTES (4 * 1024 * 1024)
+/* The log is folded into the database after so many pages, some ten jobs, and written over from its
+ * start. A flush of bytes that the file already has costs a fraction of one that makes it longer. */
+#define CHECKPOINT_PAGES 64
 
 static int fail_not_ours(const struct rky_ledger *ledger, const char *what, struct rky_error *err)
 {
@@ -113,6 +116,8 @@ static int tune(struct rky_ledger *ledger, struct rky_error *err)
     const char *durability =
         ledger->private_copy ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL";
     int rc = rky_ledger_exec(ledger, durability, "set up the connection", err);
+    if (rc == 0 && sqlite3_wal_autocheckpoint(ledger->db, CHECKPOINT_PAGES) != SQLITE_OK)
+        rc = rky_fail_nomem(err);
     if (rc != 0)
         return rc;
     /* secure_delete would write the freed pages once more; nothing secret is stored here. */
