@@ -14,6 +14,7 @@
 #include "common/error.h"
 
 #define RKY_UUID_TEXT 37  /**< 36 characters and NUL */
+#define RKY_SHA256_BYTES 32
 #define RKY_SHA256_HEX 65 /**< 64 characters and NUL */
 
 /** @brief Fill from the kernel's generator; aborts when it is unusable (never seen on Linux). */
@@ -30,6 +31,7 @@ void rky_uuid_v5(const char *name, char ret_text[RKY_UUID_TEXT]);
 /** @brief Whether @p text is a UUID in its 36-character form, either case. */
 bool rky_uuid_valid(const char *text);
 
+void rky_sha256(const void *bytes, size_t length, uint8_t ret_bytes[RKY_SHA256_BYTES]);
 void rky_sha256_hex(const void *bytes, size_t length, char ret_hex[RKY_SHA256_HEX]);
 
 /** SHA-256 of what comes in pieces. */

@@ -41,15 +41,7 @@ int rky_snapshot_key_parse(const char *text, struct rky_snapshot_key *ret_key,
     return 0;
 }
 
-/* --- digest and seal -------------------------------------------------------------------------- */
-
-int rky_snapshot_digest(const void *bytes, size_t length,
-                        unsigned char ret_digest[RKY_SNAPSHOT_TRAILER_BYTES], struct rky_error *err)
-{
-    return EVP_Digest(bytes, length, ret_digest, NULL, EVP_sha256(), NULL) == 1
-               ? 0
-               : rky_fail_nomem(err);
-}
+/* --- seal ------------------------------------------------------------------------------------- */
 
 /* OpenSSL counts in int. */
 static const size_t PIECE = (size_t)1 << 30;

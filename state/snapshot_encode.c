@@ -128,12 +128,11 @@ static int frame(const struct rky_strbuf *header, const unsigned char *payload,
         rc = rky_snapshot_seal(seal_key, bytes, header->length, place, payload_length, err);
         length += RKY_SNAPSHOT_SEAL_BYTES;
     }
-    if (rc == 0)
-        rc = rky_snapshot_digest(bytes, length, bytes + length, err);
     if (rc != 0) {
         rky_free(bytes);
         return rc;
     }
+    rky_sha256(bytes, length, bytes + length);
     *ret_bytes = bytes;
     *ret_length = length + RKY_SNAPSHOT_TRAILER_BYTES;
     return 0;

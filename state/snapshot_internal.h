@@ -16,12 +16,13 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "common/ids.h"
 #include "common/mem.h"
 #include "state/snapshot.h"
 
 enum {
     RKY_SNAPSHOT_PREFIX_BYTES = 16,
-    RKY_SNAPSHOT_TRAILER_BYTES = 32,
+    RKY_SNAPSHOT_TRAILER_BYTES = RKY_SHA256_BYTES,
     RKY_SNAPSHOT_NONCE_BYTES = 12,
     RKY_SNAPSHOT_TAG_BYTES = 16,
     RKY_SNAPSHOT_SEAL_BYTES = RKY_SNAPSHOT_NONCE_BYTES + RKY_SNAPSHOT_TAG_BYTES,
@@ -52,10 +53,6 @@ RKY_MUST_CHECK int rky_snapshot_header_read(const unsigned char *bytes, size_t l
 /** @brief Magic, and the format that follows it. @return false when it is no envelope. */
 bool rky_snapshot_format(const unsigned char *bytes, size_t length, unsigned *ret_format);
 
-/** @brief SHA-256 as bytes. */
-RKY_MUST_CHECK int rky_snapshot_digest(const void *bytes, size_t length,
-                                       unsigned char ret_digest[RKY_SNAPSHOT_TRAILER_BYTES],
-                                       struct rky_error *err);
 /** @brief Encrypt in place: @p payload is room for a nonce, @p length bytes, room for a tag. */
 RKY_MUST_CHECK int rky_snapshot_seal(const struct rky_snapshot_key *key, const void *header,
                                      size_t header_length, unsigned char *payload, size_t length,

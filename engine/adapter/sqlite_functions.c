@@ -275,23 +275,9 @@ static void survey_final(sqlite3_context *context)
 
 /* --- digests ---------------------------------------------------------------------------------- */
 
-/* At the first row: sessions that only read metadata spare OpenSSL's start-up, which takes longer
- * than they do. */
-static bool is_ready(struct rky_sqlite_digest *digest)
-{
-    if (digest->algorithm == NULL)
-        digest->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (digest->context == NULL)
-        digest->context = EVP_MD_CTX_new();
-    return digest->algorithm != NULL && digest->context != NULL;
-}
-
 void rky_sqlite_digest_done(struct rky_sqlite_digest *digest)
 {
-    EVP_MD_free(digest->algorithm);
-    EVP_MD_CTX_free(digest->context);
     rky_strbuf_done(&digest->row);
-    *digest = (struct rky_sqlite_digest){0};
 }
 
 /* Values stand behind one another unambiguously: type, length, bytes. */
@@ -342,13 +328,12 @@ static void add_column(struct rky_strbuf *row, sqlite3_stmt *statement, int colu
     }
 }
 
-static bool finish(struct rky_sqlite_digest *digest, unsigned char ret_digest[32])
+/* @return false when memory was out. */
+static bool finish(const struct rky_sqlite_digest *digest, uint8_t ret_digest[RKY_SHA256_BYTES])
 {
-    unsigned int length = 32;
-    return !digest->row.failed && is_ready(digest) &&
-           EVP_DigestInit_ex2(digest->context, digest->algorithm, NULL) == 1 &&
-           EVP_DigestUpdate(digest->context, digest->row.data, digest->row.length) == 1 &&
-           EVP_DigestFinal_ex(digest->context, ret_digest, &length) == 1;
+    if (!digest->row.failed)
+        rky_sha256(digest->row.data, digest->row.length, ret_digest);
+    return !digest->row.failed;
 }
 
 static void start(struct rky_sqlite_digest *digest)
@@ -359,7 +344,7 @@ static void start(struct rky_sqlite_digest *digest)
 }
 
 int rky_sqlite_digest_row(struct rky_sqlite_digest *digest, sqlite3_stmt *statement,
-                          unsigned char ret_digest[32], struct rky_error *err)
+                          uint8_t ret_digest[RKY_SHA256_BYTES], struct rky_error *err)
 {
     start(digest);
     int count = sqlite3_column_count(statement);
@@ -371,7 +356,7 @@ int rky_sqlite_digest_row(struct rky_sqlite_digest *digest, sqlite3_stmt *statem
 static void row_function(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     struct rky_sqlite_digest *digest = sqlite3_user_data(context);
-    unsigned char bytes[32];
+    uint8_t bytes[RKY_SHA256_BYTES];
     start(digest);
     for (int i = 0; i < argc; i++)
         add_value(&digest->row, argv[i]);

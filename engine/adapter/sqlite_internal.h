@@ -29,7 +29,6 @@
 #define RKY_ENGINE_ADAPTER_SQLITE_INTERNAL_H
 
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -38,6 +37,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "common/ids.h"
 #include "common/mem.h"
 #include "engine/adapter.h"
 
@@ -117,17 +117,15 @@ struct rky_sqlite_tracker {
 void rky_sqlite_tracker_reset(struct rky_sqlite_tracker *tracker);
 void rky_sqlite_tracker_done(struct rky_sqlite_tracker *tracker);
 
-/** SHA-256 of rows, with its own buffers. */
+/** SHA-256 of rows, with its own buffer. */
 struct rky_sqlite_digest {
-    EVP_MD *algorithm;
-    EVP_MD_CTX *context;
     struct rky_strbuf row;
 };
 /** @brief Release; a zeroed one is ready for use. */
 void rky_sqlite_digest_done(struct rky_sqlite_digest *digest);
 /** @brief Digest of the current row of a statement, type-exact. */
 RKY_MUST_CHECK int rky_sqlite_digest_row(struct rky_sqlite_digest *digest, sqlite3_stmt *statement,
-                                         unsigned char ret_digest[32], struct rky_error *err);
+                                         uint8_t ret_digest[RKY_SHA256_BYTES], struct rky_error *err);
 
 /** @brief Register rocky_track, rocky_survey and rocky_row on a connection.
  *  @param digest NULL leaves rocky_row out. */

@@ -19,7 +19,7 @@ struct sum {
 static int add_rows(struct rky_sqlite_session *session, sqlite3_stmt *statement, struct sum *sum,
                     struct rky_error *err)
 {
-    unsigned char digest[32];
+    uint8_t digest[RKY_SHA256_BYTES];
     for (;;) {
         int rc = rky_sqlite_step(session, statement, "read the rows that tie", err);
         if (rc != SQLITE_ROW)
