@@ -276,18 +276,36 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static bool same_keys(const struct rky_aws_keys *a, const struct rky_aws_keys *b)
+{
+    return same_text(a->access_key, b->access_key) && same_text(a->secret_key, b->secret_key) &&
+           same_text(a->session_token, b->session_token);
+}
+
 void rky_credentials_expired(struct rky_credentials *credentials, const struct rky_aws_keys *keys)
 {
     (void)pthread_mutex_lock(&credentials->mutex);
     struct rky_aws_keys *own = &credentials->keys;
-    if (same_text(own->access_key, keys->access_key) &&
-        same_text(own->secret_key, keys->secret_key) &&
-        same_text(own->session_token, keys->session_token)) {
+    if (same_keys(own, keys)) {
         const char *provider = own->provider;
         rky_aws_keys_done(own);
         own->provider = provider; /* who is expected to give the next ones */
     }
     (void)pthread_mutex_unlock(&credentials->mutex);
+}
+
+bool rky_credentials_replaced(struct rky_credentials *credentials, struct rky_transfer *transfer,
+                              const struct rky_aws_keys *keys)
+{
+    struct rky_aws_keys now = {0};
+    struct rky_attempt attempt = {0};
+    struct rky_error err = {0};
+    rky_credentials_expired(credentials, keys);
+    /* What the service said is the fault to report, not that there is nothing better. */
+    int rc = rky_credentials_get(credentials, transfer, &now, &attempt, &err);
+    bool replaced = rc == 0 && !same_keys(&now, keys);
+    rky_aws_keys_done(&now);
+    return replaced;
 }
 
 char *rky_credentials_region(struct rky_credentials *credentials)

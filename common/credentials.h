@@ -12,6 +12,7 @@
 #ifndef RKY_COMMON_CREDENTIALS_H
 #define RKY_COMMON_CREDENTIALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/clock.h"
@@ -57,6 +58,10 @@ RKY_MUST_CHECK int rky_credentials_get(struct rky_credentials *credentials,
                                        struct rky_attempt *ret_attempt, struct rky_error *err);
 /** @brief The service called these expired: forget them unless somebody already renewed. */
 void rky_credentials_expired(struct rky_credentials *credentials, const struct rky_aws_keys *keys);
+/** @brief The service does not know these, or not with that secret: forget them and look whether
+ *         others are there by now. Bounded by the transfer's deadline. @return whether they are. */
+bool rky_credentials_replaced(struct rky_credentials *credentials, struct rky_transfer *transfer,
+                              const struct rky_aws_keys *keys);
 /** @brief AWS_REGION, AWS_DEFAULT_REGION, the profile's region. @return owned, NULL when none. */
 char *rky_credentials_region(struct rky_credentials *credentials);
 

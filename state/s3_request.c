@@ -2,10 +2,11 @@
 /*
  * One request to S3: where it goes, what is signed, and what its answer means. Any thread.
  *
- * Exactly one request is sent per call. Three answers teach something for the next one, and the
+ * Exactly one request is sent per call. Some answers teach something for the next one, and the
  * attempt then says that it may be made again at once, for free: credentials that expired are
- * renewed, a clock that differs is corrected from the Date header, a bucket's region is learned.
- * Each is believed once: an answer that teaches nothing new is a fault like any other.
+ * renewed, keys that are not accepted are looked up again, a clock that differs is corrected from
+ * the Date header, a bucket's region is learned. Each is believed once: an answer that teaches
+ * nothing new is a fault like any other.
  */
 #include "config.h"
 
@@ -243,11 +244,16 @@ static bool learn_clock(struct rky_s3 *s3, const struct prepared *prepared,
 /* Some answers say more than code and status: what was learned, or what is not set up. */
 static void refine(struct rky_s3 *s3, const struct prepared *prepared,
                    const struct rky_http_response *response,
-                   const struct rky_s3_complaint *complaint, struct rky_attempt *attempt)
+                   const struct rky_s3_complaint *complaint, struct rky_transfer *transfer)
 {
+    struct rky_attempt *attempt = &transfer->attempt;
     const char *class = attempt->error_class;
     if (strcmp(class, "expired_token") == 0) {
         rky_credentials_expired(s3->options.credentials, &prepared->keys);
+    } else if (strcmp(class, "auth") == 0) {
+        /* Keys of a file are replaced while we run, and the old ones withdrawn. */
+        bool other = rky_credentials_replaced(s3->options.credentials, transfer, &prepared->keys);
+        attempt->retry = other ? RKY_RETRY_FREE : RKY_RETRY_NO;
     } else if (strcmp(class, "clock_skew") == 0) {
         attempt->retry = learn_clock(s3, prepared, response) ? RKY_RETRY_FREE : RKY_RETRY_NO;
     } else if (strcmp(class, "region") == 0) {
@@ -288,7 +294,7 @@ static int judge(struct rky_s3 *s3, const struct rky_s3_request *request,
     }
     if (code == RKY_OK)
         return 0;
-    refine(s3, prepared, response, &complaint, &transfer->attempt);
+    refine(s3, prepared, response, &complaint, transfer);
     rky_s3_explain(s3, request, &complaint, &transfer->attempt, code, err);
     return code;
 }

@@ -338,6 +338,41 @@ START_TEST(credentials_that_expired_are_renewed_once_and_for_free)
 }
 END_TEST
 
+/* The stand-in accepts this secret alone from now on. */
+static void withdraw_keys(const char *secret)
+{
+    char settings[256];
+    (void)snprintf(settings, sizeof(settings), "{\"keys\": {\"%s\": {\"secret\": \"%s\"}}}",
+                   RKY_S3_ACCESS_KEY, secret);
+    json_decref(rky_s3_admin(rky_s3_server(), "POST", "settings", settings));
+}
+
+START_TEST(keys_that_were_replaced_meanwhile_are_looked_up_again)
+{
+    struct result result = write_one("x", 1, NULL);
+    ck_assert_msg(result.rc == 0, "%s", result.err.message);
+
+    withdraw_keys("the-next-secret");
+    rky_uuid_v4(head.write_id);
+    struct result refused = write_one("y", 1, result.etag);
+    ck_assert_int_eq(refused.rc, RKY_ERR_AUTH);
+    ck_assert_str_eq(refused.transfer.attempt.error_class, "auth");
+    ck_assert_int_eq(rky_s3_count(rky_s3_server(), "PUT", ns, NULL), 2); /* the same: no second */
+
+    client.variables[1] = "the-next-secret";
+    refused = write_one("y", 1, result.etag);
+    ck_assert_msg(refused.rc == 0, "%s", refused.err.message);
+    withdraw_keys(RKY_S3_SECRET_KEY);
+    client.variables[1] = RKY_S3_SECRET_KEY;
+    rky_uuid_v4(head.write_id);
+    result = write_one("z", 1, refused.etag);
+    ck_assert_msg(result.rc == 0, "%s", result.err.message);
+    ck_assert_int_eq(result.transfer.retries, 0);
+    ck_assert_int_eq(waited_ms, 0);
+    ck_assert_int_eq(rky_s3_count(rky_s3_server(), "PUT", ns, NULL), 6);
+}
+END_TEST
+
 START_TEST(a_body_that_arrived_damaged_is_sent_once_more)
 {
     set_fault("PUT", "\"action\":\"status\",\"status\":400,\"code\":\"XAmzContentSHA256Mismatch\","
@@ -370,6 +405,7 @@ static Suite *suite(void)
     tcase_add_test(other, the_servers_wish_to_be_left_alone_is_respected);
     tcase_add_test(other, an_open_breaker_sends_nothing);
     tcase_add_test(other, credentials_that_expired_are_renewed_once_and_for_free);
+    tcase_add_test(other, keys_that_were_replaced_meanwhile_are_looked_up_again);
     tcase_add_test(other, a_body_that_arrived_damaged_is_sent_once_more);
     suite_add_tcase(s, other);
     return s;
