@@ -34,7 +34,8 @@ state_librkystate_la_SOURCES += state/remote.c state/remote_memory.c state/remot
 
 state_librkystate_la_SOURCES += state/store.c state/workspace.c state/workspace_base.h \
 	state/workspace_base.c state/workspace_files.c state/workspace_files.h state/sync_internal.h state/sync.c \
-	state/sync_download.c state/sync_merge.c state/sync_upload.c state/sync_versions.c
+	state/sync_download.c state/sync_merge.c state/sync_pending.c state/sync_upload.c \
+	state/sync_versions.c
 
 # Migrations are compiled in as C strings, one line of SQL per line of C.
 MIGRATIONS = state/sql/0001-ledger.inc state/sql/0002-remote.inc

@@ -2,7 +2,7 @@
 /*
  * The sync object: lock and lease, fence token, and the reports of its transfers. Download and
  * upload stand in sync_download.c and sync_upload.c, what two contents make of each other in
- * sync_merge.c.
+ * sync_merge.c, and how a change is taken back in sync_pending.c.
  */
 #include "config.h"
 
@@ -40,6 +40,7 @@ void rky_sync_free(struct rky_sync *sync)
     rky_transfer_report_done(&sync->download);
     rky_transfer_report_done(&sync->upload);
     rky_free(sync->sent);
+    rky_free(sync->pending);
     rky_free(sync);
 }
 
@@ -317,10 +318,4 @@ enum rky_transfer_sequel rky_sync_sequel(const struct rky_sync *sync)
 bool rky_sync_was_adopted(const struct rky_sync *sync)
 {
     return sync->adopted;
-}
-
-void rky_sync_discard(struct rky_sync *sync)
-{
-    if (sync->remote != NULL)
-        rky_workspace_discard(sync->options.workspace);
 }

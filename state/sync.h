@@ -102,8 +102,11 @@ RKY_MUST_CHECK int rky_sync_upload(struct rky_sync *sync,
 bool rky_sync_was_adopted(const struct rky_sync *sync);
 /** @brief Keep a copy of what was uploaded among the versions, and prune. Best effort, 5 s. */
 void rky_sync_keep_version(struct rky_sync *sync);
-/** @brief Throw away what was written and not uploaded (a command that failed). */
+/** @brief Throw away what this sync wrote and did not upload (a command that failed). What was
+ *         pending before, it leaves pending. */
 void rky_sync_discard(struct rky_sync *sync);
+/** @brief Throw the whole copy away, with what no remote has: it is of another state. */
+void rky_sync_forget(struct rky_sync *sync);
 
 /** @brief How the last transfer of a kind ended, NULL = there was none. Borrowed. */
 const struct rky_transfer_report *rky_sync_report(const struct rky_sync *sync,

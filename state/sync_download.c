@@ -280,6 +280,8 @@ int rky_sync_download(struct rky_sync *sync, struct rky_error *err)
     }
     if (rc == 0 && sync->lease != NULL && rky_lease_token(sync->lease) <= sync->fence)
         rc = rky_sync_raise(sync, sync->fence + 1, err);
+    if (rc == 0)
+        rc = rky_sync_keep_pending(sync, err);
     rky_sync_report_end(sync, report, &transfer);
     rky_remote_object_done(&object);
     return rc;

@@ -30,6 +30,12 @@ struct rky_sync {
     bool has_download, has_upload;
     enum rky_transfer_sequel sequel;
 
+    /** The copy as the download left it, where no remote has it; NULL = none. */
+    unsigned char *pending;
+    size_t pending_length;
+    struct rky_snapshot_head pending_head;
+    struct rky_base pending_base;
+
     unsigned char *sent; /**< the envelope that was committed last, for the versions */
     size_t sent_length;
     struct rky_snapshot_head sent_head;
@@ -81,6 +87,12 @@ RKY_MUST_CHECK int rky_sync_rebase(struct rky_sync *sync, int64_t generation,
                                    const struct rky_snapshot_head *remote,
                                    const struct rky_sync_callbacks *callbacks,
                                    struct rky_error *err);
+
+/* --- sync_pending.c --------------------------------------------------------------------------- */
+
+/** @brief Keep the copy in memory when it holds what no remote has, so that rky_sync_discard() can
+ *         go back to it. */
+RKY_MUST_CHECK int rky_sync_keep_pending(struct rky_sync *sync, struct rky_error *err);
 
 /* --- sync_download.c -------------------------------------------------------------------------- */
 

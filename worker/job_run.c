@@ -477,7 +477,7 @@ static bool ends_unread(const struct walk *walk, const struct step *step, int co
 static int start_over(struct walk *walk, struct rky_error *err)
 {
     walk->restarted = true;
-    rky_sync_discard(walk->sync);
+    rky_sync_forget(walk->sync);
     if (walk->env->running != NULL)
         walk->env->running(walk->env->running_context, NULL);
     put_back(walk, false);

@@ -125,6 +125,47 @@ START_TEST(test_skip_is_not_for_commands_and_what_they_wrote_is_discarded)
 }
 END_TEST
 
+START_TEST(test_a_command_that_fails_leaves_pending_what_was_pending)
+{
+    for (int round = 0; round < 2; round++) {
+        kit_whole_job(&pair.a, round == 0 ? "one" : "four", "w.s.t", round == 0 ? "1" : "4");
+        pair_pending_job(&pair.a, round == 0 ? "two" : "five", "w.s.t", round == 0 ? "2" : "5");
+        /* The second time nobody can tell what the remote holds. */
+        kit_break(pair.a.durable, round == 0 ? RKY_MEMORY_PUT : RKY_MEMORY_OPS, 1, -1, false,
+                  RKY_ERR_CONNECTION, "reset");
+        pair.a.options.skippable = false;
+        kit_begin_job(&pair.a, "");
+        (void)kit_write(&pair.a, "three", "", "w.s.t", "3", 0);
+        kit_upload(&pair.a, NULL, RKY_ERR_STATE_SYNC, RKY_OUTCOME_TRANSIENT_EXHAUSTED,
+                   RKY_OUTCOME_NONE);
+        rky_sync_discard(pair.a.sync);
+        kit_end_job(&pair.a);
+        kit_machine_restart(&pair.a);
+        rky_remote_memory_mend(pair.a.durable);
+        pair.a.options.skippable = true;
+        kit_begin_job(&pair.a, "");
+        ck_assert(kit_has_run(&pair.a, round == 0 ? "two" : "five"));
+        ck_assert(!kit_has_run(&pair.a, "three"));
+        kit_expect_watermark(&pair.a, "w.s.t", round == 0 ? "2" : "5");
+        kit_end_job(&pair.a);
+    }
+    kit_whole_job(&pair.a, "six", "w.s.t", "6");
+    pair_expect_runs(3, "one", "two", "four", "five", "six");
+}
+END_TEST
+
+START_TEST(test_what_is_of_another_state_is_forgotten_with_what_was_pending)
+{
+    kit_whole_job(&pair.a, "one", "w.s.t", "1");
+    pair_pending_job(&pair.a, "two", "w.s.t", "2");
+    kit_begin_job(&pair.a, "");
+    rky_sync_forget(pair.a.sync);
+    ck_assert_ptr_null(rky_sync_ledger(pair.a.sync));
+    kit_end_job(&pair.a);
+    pair_expect_runs(1, "one");
+}
+END_TEST
+
 START_TEST(test_a_missing_permission_is_not_skipped)
 {
     pair_job_in_hand("two");
@@ -401,6 +442,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, test_skip_keeps_the_copy_pending_and_says_why);
     tcase_add_test(tests, test_fail_fails_and_the_next_job_carries_it_on);
     tcase_add_test(tests, test_skip_is_not_for_commands_and_what_they_wrote_is_discarded);
+    tcase_add_test(tests, test_a_command_that_fails_leaves_pending_what_was_pending);
+    tcase_add_test(tests, test_what_is_of_another_state_is_forgotten_with_what_was_pending);
     tcase_add_test(tests, test_a_missing_permission_is_not_skipped);
     tcase_add_test(tests, test_an_open_breaker_makes_no_call_and_is_skipped_as_such);
     tcase_add_test(tests, test_a_commit_whose_answer_was_lost_is_recovered_not_repeated);
