@@ -182,6 +182,9 @@ int rky_cli_adapters(struct rky_cli *cli, struct rky_error *err)
     int rc = rky_adapter_open(cli->pipeline->source_adapter, &cli->source, err);
     if (rc == 0)
         rc = rky_adapter_open(cli->pipeline->target_adapter, &cli->target, err);
+    if (rc == 0)
+        cli->source->lock_timeout_ms = cli->target->lock_timeout_ms =
+            cli->pipeline->lock_timeout_seconds * 1000;
     return rc;
 }
 

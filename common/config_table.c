@@ -188,7 +188,7 @@ static const struct rky_key KEYS[] = {
     {.path = "pipeline.*.execution.table_retries", INTEGER("1", 0, 100), PIPELINE(table_retries),
      .help = "how often a table that failed is tried again"},
     {.path = "pipeline.*.execution.lock_timeout_seconds", INTEGER("30", 0, DAY),
-     PIPELINE(lock_timeout_seconds), .help = "how long to wait for a target that is busy"},
+     PIPELINE(lock_timeout_seconds), .help = "how long to wait for a source or target that is busy"},
 
     {.path = "pipeline.*.table.*", NAMED(RKY_IN_OVERRIDE), PIPELINE(overrides),
      .help = "exceptions for tables whose 'schema.table' matches this glob; the most specific "

@@ -46,7 +46,10 @@ int rky_adapter_open(const struct rky_adapter_config *config, struct rky_adapter
         return rky_fail(err, RKY_ERR_UNSUPPORTED, "adapter '%s': this build has no driver '%s'",
                         config->name, config->type);
     assert_complete(ops);
-    return ops->open(config, ret_adapter, err);
+    int rc = ops->open(config, ret_adapter, err);
+    if (rc == RKY_OK)
+        (*ret_adapter)->lock_timeout_ms = RKY_ADAPTER_WAIT_MS;
+    return rc;
 }
 
 static const char *const action_names[] = {

@@ -236,7 +236,8 @@ struct rky_adapter_ops {
      *  is not there. */
     int (*list_schemas)(const struct rky_adapter *adapter, const char *catalog, const char *prefix,
                         struct rky_strings *ret_schemas, struct rky_error *err);
-    /** Tables and columns in one go. Reads only; never creates. SOURCE_MISSING when absent. */
+    /** Tables and columns in one go. Reads only; never creates. SOURCE_MISSING when absent. Waits
+     *  as the adapter says. */
     int (*describe)(const struct rky_adapter *adapter, const char *catalog, const char *schema,
                     struct rky_schema_info *ret_info, struct rky_error *err);
     /** Where a schema lives, canonical (symlinks resolved), without secrets: two equal answers
@@ -315,9 +316,17 @@ struct rky_adapter_ops {
     bool (*type_fits)(const char *source_type, const char *target_type);
 };
 
+/** How long an adapter waits that was told nothing else. */
+#define RKY_ADAPTER_WAIT_MS 5000
+
 /** Drivers embed these first. */
 struct rky_adapter {
     const struct rky_adapter_ops *ops;
+    /** describe() waits so long for whoever holds a source, and ends with INTERRUPTED when another
+     *  thread sets what @c stop points to (NULL = nobody does). Set by whoever opens the adapter,
+     *  before anybody uses it. */
+    int64_t lock_timeout_ms;
+    const _Atomic bool *stop;
 };
 struct rky_session {
     const struct rky_adapter_ops *ops;

@@ -36,6 +36,10 @@ static int open_adapters(struct rky_run *run, struct rky_error *err)
 {
     const struct rky_pipeline_config *pipeline = run->env.pipeline;
     int rc = rky_adapter_open(pipeline->source_adapter, &run->source, err);
+    if (rc == RKY_OK) {
+        run->source->lock_timeout_ms = pipeline->lock_timeout_seconds * 1000;
+        run->source->stop = &run->interrupt_now;
+    }
     if (rc == RKY_OK && pipeline->target_adapter == pipeline->source_adapter) {
         run->target = run->source;
     } else if (rc == RKY_OK) {
@@ -412,5 +416,11 @@ int rky_run_prepare(struct rky_run *run, struct rky_error *err)
         rc = rky_plan_build(run, err);
     if (rc == RKY_OK && run->job->type == RKY_JOB_APPLY)
         rc = rky_plan_validate(run, err);
+    /* The drivers know that they were stopped, the run knows why. */
+    if (rc == RKY_ERR_INTERRUPTED && run->interrupt_code != RKY_OK) {
+        rky_error_clear(err);
+        rc = rky_fail(err, (enum rky_err)run->interrupt_code,
+                      "the run was stopped while it looked at sources and targets");
+    }
     return rc;
 }

@@ -270,27 +270,51 @@ int rky_sqlite_describe_db(sqlite3 *db, const char *file, struct rky_schema_info
     return RKY_OK;
 }
 
+static bool is_stopped(const struct rky_adapter *adapter)
+{
+    return adapter->stop != NULL && atomic_load(adapter->stop);
+}
+
+/* Somebody writes it, or its writer is at work in a way that looks as if it needed recovery. */
+static bool passes(const struct rky_error *problem)
+{
+    return problem->code == RKY_ERR_LOCKED || rky_sqlite_needs_recovery((int)problem->native_code);
+}
+
+static int describe_file(const char *file, int64_t wait_ms, struct rky_schema_info *ret_info,
+                         struct rky_error *err)
+{
+    sqlite3 *db = NULL;
+    int rc = rky_sqlite_open_reader(file, &db, err);
+    if (rc == RKY_OK) {
+        (void)sqlite3_busy_timeout(db, (int)wait_ms);
+        rc = rky_sqlite_describe_db(db, file, ret_info, err);
+    }
+    (void)sqlite3_close(db);
+    return rc;
+}
+
+/* Waits in short pieces, because a stop has to end it. */
 int rky_sqlite_describe(const struct rky_adapter *adapter, const char *catalog, const char *schema,
                         struct rky_schema_info *ret_info, struct rky_error *err)
 {
+    enum { PIECE_MS = 100, PAUSE_MS = 20 };
     char *file = NULL;
     struct rky_error problem = {0};
     int rc = rky_sqlite_file(adapter, catalog, schema, &file, err);
     if (rc != RKY_OK)
         return rc;
-    struct rky_deadline deadline = rky_deadline_in(rky_clock_real(), RKY_SQLITE_READ_WAIT_MS);
+    struct rky_deadline deadline = rky_deadline_in(rky_clock_real(), adapter->lock_timeout_ms);
     for (;;) {
-        sqlite3 *db = NULL;
+        int64_t left_ms = rky_deadline_left_ms(&deadline);
         problem = (struct rky_error){0};
-        rc = rky_sqlite_open_reader(file, &db, &problem);
-        if (rc == RKY_OK)
-            rc = rky_sqlite_describe_db(db, file, ret_info, &problem);
-        (void)sqlite3_close(db);
-        if (rc == RKY_OK || !rky_sqlite_needs_recovery((int)problem.native_code) ||
-            rky_deadline_left_ms(&deadline) == 0)
+        rc = describe_file(file, left_ms < PIECE_MS ? left_ms : PIECE_MS, ret_info, &problem);
+        if (rc == RKY_OK || !passes(&problem) || left_ms == 0 || is_stopped(adapter))
             break;
-        rky_sqlite_pause(20);
+        rky_sqlite_pause(PAUSE_MS);
     }
+    if (rc != RKY_OK && passes(&problem) && is_stopped(adapter))
+        rc = rky_fail(err, RKY_ERR_INTERRUPTED, "cannot read '%s': interrupted", file);
     if (rc != RKY_OK && err != NULL && err->code == RKY_OK)
         *err = problem;
     rky_free(file);

@@ -28,12 +28,18 @@ sql "$shopify" 'DROP TABLE plain'
 
 add_rows fivetran src__acme__us__shopify orders 7
 add_rows fivetran src__acme__eu__stripe charges 7
-start holder python3 -c 'import signal, sqlite3, sys
+hold() { # FILE: nobody else may read or write it until `stop TERM`
+    rm -f holder.out
+    start holder python3 -c 'import signal, sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA locking_mode = EXCLUSIVE")
 database.execute("BEGIN EXCLUSIVE")
 print("held", flush=True)
-signal.pause()' "$(target_file staging__eu__stripe)"
-wait_for 30 grep -q held holder.out
+signal.pause()' "$1"
+    wait_for 30 grep -q held holder.out
+}
+
+hold "$(target_file staging__eu__stripe)"
 run_rocky run --output json
 is "$status" 2 'a target that somebody holds: partial, exit 2'
 is_json "$stdout" '.errors[] | .table, .failure_kind' \
@@ -49,6 +55,31 @@ is "$status" 0 'when it is free again the rest is copied'
 is_json "$stdout" .rows_copied 7 'and only the rest'
 same_rows "$stripe" "$(target_file staging__eu__stripe)" charges
 ok $? 'each row once'
+
+# A source is waited for as long as a target, already where it is discovered.
+add_rows fivetran src__acme__us__shopify orders 2
+hold "$stripe"
+begin=$SECONDS
+run_rocky run --output json
+[ $((SECONDS - begin)) -le 3 ]
+ok $? 'a source that somebody holds is waited for as configured'
+is "$status" 2 'and then the run is partial, exit 2'
+is_json "$stdout" '.errors[] | .table, .failure_kind' \
+    $'acme_warehouse.staging__eu__stripe."*"\nlocked' 'all its tables failed as locked'
+is_json "$stdout" .rows_copied 2 'the other source was copied'
+sed -i 's/^lock_timeout_seconds = 1/lock_timeout_seconds = 60/' rocky.toml
+holder=$started
+start waiting "$rocky" run --output json
+at_source() { find "/proc/$started/fd" -lname '*src__acme__eu__stripe.db' | grep -q .; }
+wait_for 30 at_source
+begin=$SECONDS
+stop TERM
+[ $((SECONDS - begin)) -le 5 ]
+ok $? 'a signal ends the waiting'
+is "$status" 130 'as an interrupted run'
+started=$holder
+stop TERM
+sed -i 's/^lock_timeout_seconds = 60/lock_timeout_seconds = 1/' rocky.toml
 
 mv "$stripe" away.db
 add_rows fivetran src__acme__us__shopify orders 3

@@ -343,6 +343,41 @@ START_TEST(files_with_odd_names_are_opened)
 }
 END_TEST
 
+START_TEST(a_source_that_somebody_writes_is_waited_for_as_the_adapter_says)
+{
+    struct rky_clock *clock = rky_clock_real();
+    struct rky_error err = {0};
+    struct rky_adapter *adapter = NULL;
+    struct rky_schema_info info = {0};
+    _Atomic bool stop = true;
+    sqlite_fixture.exec(ADAPTER_SOURCE, "s", "CREATE TABLE t(a)");
+    adapter_ok(rky_adapter_open(sqlite_fixture.config(ADAPTER_SOURCE), &adapter, &err), err);
+    sqlite3 *holder = sqlite_fixture_open(ADAPTER_SOURCE, "s");
+    sqlite_fixture_run(holder, "BEGIN EXCLUSIVE");
+
+    adapter->lock_timeout_ms = 250;
+    int64_t began_ms = clock->mono_ms(clock);
+    ck_assert_int_eq(adapter->ops->describe(adapter, ADAPTER_CATALOG, "s", &info, &err),
+                     RKY_ERR_LOCKED);
+    int64_t waited_ms = clock->mono_ms(clock) - began_ms;
+    ck_assert_int_ge(waited_ms, 250);
+    ck_assert_int_lt(waited_ms, 4000);
+    data_expect_fault(&err, "s.db' is locked");
+
+    rky_error_clear(&err);
+    adapter->lock_timeout_ms = INT64_MAX / 2;
+    adapter->stop = &stop;
+    ck_assert_int_eq(adapter->ops->describe(adapter, ADAPTER_CATALOG, "s", &info, &err),
+                     RKY_ERR_INTERRUPTED);
+    rky_error_clear(&err);
+    sqlite_fixture_run(holder, "ROLLBACK");
+    (void)sqlite3_close(holder);
+    adapter_ok(adapter->ops->describe(adapter, ADAPTER_CATALOG, "s", &info, &err), err);
+    rky_schema_info_done(&info);
+    adapter->ops->close(adapter);
+}
+END_TEST
+
 START_TEST(a_location_is_the_same_however_it_is_reached)
 {
     struct rky_error err = {0};
@@ -438,6 +473,7 @@ void data_add_tables(TCase *tcase)
     tcase_add_test(tcase, the_statement_has_the_documented_form);
     tcase_add_test(tcase, metadata_columns_that_cannot_be_are_refused);
     tcase_add_loop_test(tcase, files_with_odd_names_are_opened, 0, 6);
+    tcase_add_test(tcase, a_source_that_somebody_writes_is_waited_for_as_the_adapter_says);
     tcase_add_test(tcase, a_location_is_the_same_however_it_is_reached);
     tcase_add_test(tcase, tables_that_are_not_replicated_are_told_apart);
 }
