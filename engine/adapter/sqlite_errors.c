@@ -43,10 +43,13 @@ static int not_writable(struct rky_error *err, const char *file, const char *doi
     return rc;
 }
 
-/* Codes whose primary part is not enough to choose ours. */
-static int input_output(struct rky_error *err, sqlite3 *db, const char *file, const char *doing)
+/* Codes whose primary part is not enough to choose ours. SQLite keeps the system's number for two
+ * kinds of them only: for the others it still has that of an earlier failure. */
+static int input_output(struct rky_error *err, sqlite3 *db, int code, const char *file,
+                        const char *doing)
 {
-    int saved = db != NULL ? sqlite3_system_errno(db) : 0;
+    bool told = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+    int saved = db != NULL && told ? sqlite3_system_errno(db) : 0;
     if (saved == ENOSPC || saved == EDQUOT || saved == EMFILE || saved == ENFILE)
         return rky_fail_errno(err, saved, "cannot %s: '%s'", doing, file);
     int rc = rky_fail(err, RKY_ERR_IO, "cannot %s: '%s': %s", doing, file,
@@ -86,7 +89,7 @@ static int classify(struct rky_error *err, sqlite3 *db, int code, const char *fi
     case SQLITE_CANTOPEN:
     case SQLITE_NOLFS:
     case SQLITE_PROTOCOL:
-        return input_output(err, db, file, doing);
+        return input_output(err, db, code, file, doing);
     default:
         return rky_fail(err, RKY_ERR_QUERY, "cannot %s: '%s': %s", doing, file,
                         db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code));

@@ -82,6 +82,7 @@ int rky_sqlite_open_reader(const char *file, sqlite3 **ret_db, struct rky_error 
     if (uri == NULL)
         return rky_fail_nomem(err);
     sqlite3 *db = NULL;
+    errno = 0; /* SQLite takes it for the reason, also where it refuses a name by itself */
     int code = sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
     rky_free(uri);
     if (code != SQLITE_OK) {
@@ -124,6 +125,7 @@ static int connect_file(struct rky_sqlite_session *session, bool create, struct 
         return rky_fail_nomem(err);
     sqlite3 *db = NULL;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | (create ? SQLITE_OPEN_CREATE : 0);
+    errno = 0;
     int code = sqlite3_open_v2(uri, &db, flags, NULL);
     if (code == SQLITE_OK)
         code = configure(session, db);
