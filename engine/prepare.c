@@ -222,7 +222,9 @@ int rky_work_decide(struct rky_run *run, struct rky_work *work, struct rky_error
     int64_t tombstone = 0;
     work->mark = rky_target_mark(work->target, work->name);
     work->target_table = rky_schema_table(&work->target->info, work->table->info->name);
-    int rc = check_cursor_exists(work, err);
+    int rc = rky_work_check_target(work, err);
+    if (rc == RKY_OK)
+        rc = check_cursor_exists(work, err);
     if (rc == RKY_OK)
         rc = content_of(run, work, &content, err);
     if (rc == RKY_OK)

@@ -162,6 +162,8 @@ void rky_work_spec(const struct rky_work *work, const struct rky_run *run,
 RKY_MUST_CHECK int rky_gone_sources(struct rky_run *run, struct rky_error *err);
 
 /* drift.c */
+/** @brief SCHEMA_DRIFT when something stands in the target table's place that is none. */
+RKY_MUST_CHECK int rky_work_check_target(const struct rky_work *work, struct rky_error *err);
 RKY_MUST_CHECK int rky_work_drift(struct rky_run *run, struct rky_work *work,
                                   struct rky_error *err);
 
