@@ -60,6 +60,18 @@ static int show_plan(const struct rky_cli *cli, const struct rky_job_outcome *ou
     return rc;
 }
 
+/* A plan counts once the backend confirmed it, like every change that is no run. */
+static int no_plan(const struct rky_cli *cli, struct rky_job_outcome *outcome)
+{
+    struct rky_error *why = &outcome->error;
+    if (why->code != RKY_ERR_STATE_SYNC)
+        return rky_cli_end_with(cli, why, outcome->exit_code);
+    why->code = RKY_ERR_UNAVAILABLE;
+    rky_error_wrap(why, "no plan was kept, because its state does not reach the %s backend",
+                   rky_backend_name(cli->config->state.backend));
+    return rky_cli_end(cli, why->code, why);
+}
+
 static int execute(struct rky_cli *cli, enum rky_job_type type)
 {
     struct rky_error err = {0};
@@ -85,7 +97,8 @@ static int execute(struct rky_cli *cli, enum rky_job_type type)
     if (shown == NULL) {
         if (outcome.error.code == 0)
             (void)rky_fail(&outcome.error, RKY_ERR_BUG, "the job ended without a result");
-        code = rky_cli_end_with(cli, &outcome.error, outcome.exit_code);
+        code = type == RKY_JOB_PLAN ? no_plan(cli, &outcome)
+                                    : rky_cli_end_with(cli, &outcome.error, outcome.exit_code);
         goto out;
     }
     rc = type == RKY_JOB_PLAN ? show_plan(cli, &outcome, &err) : show_result(cli, &outcome, &err);

@@ -149,6 +149,29 @@ run_rocky run
 run_rocky state --output json
 is_json "$stdout" '.local_copy, .watermarks[0].stale' $'in_sync\nnull' "the next run brings it in"
 
+# --- what only this machine knows -----------------------------------------------------------------
+
+run_rocky run
+add_rows fivetran src__acme__us_west__shopify orders 10
+s3_admin POST faults '{"operation": "PUT", "count": -1, "action": "status", "status": 503}' >/dev/null
+run_rocky run --output json
+is_json "$stdout" '.state.upload.outcome' skipped_after_failure "a run whose upload is skipped"
+pending=$(jq -r .run_id <<<"$stdout")
+run_rocky plan
+is "$status" 69 "a plan that the backend does not take ends with 69"
+like "$stderr" "no plan was kept" "and says so"
+run_rocky plan --output json
+is_json "$stdout" '.error.code' unavailable "in JSON as well"
+run_rocky state delete --table "$orders"
+is "$status" 69 "so does the deletion of a watermark"
+s3_admin DELETE faults >/dev/null
+run_rocky run --output json
+is_json "$stdout" '.materializations[0].action, .state.generation_after - .state.generation_before' \
+    $'incremental\n1' "neither of them comes back"
+run_rocky history --output json
+is_json "$stdout" "[.runs[] | select(.run_id == \"$pending\")] | length" 1 \
+    "and the run before them is not lost"
+
 # --- unlock -------------------------------------------------------------------------------------
 
 if [ "$backend" = tiered ]; then
