@@ -156,6 +156,8 @@ int rky_run_renumbered(struct rky_run *run, struct rky_ledger *ledger, int64_t g
     json_t *result = json_loads(run->result, 0, NULL);
     if (result == NULL)
         return rky_fail_nomem(err);
+    /* What we counted on alone was never anybody's generation. */
+    set_state_field(result, "generation_before", json_integer(generation - 1));
     set_state_field(result, "generation_after", json_integer(generation));
     set_state_field(result, "upload",
                     json_pack("{s:s, s:I}", "outcome", rky_outcome_name(RKY_OUTCOME_OK),

@@ -71,6 +71,8 @@ failed() { # NAME OUTCOME CLASS SETTING...
     pod skip "${exhausted[@]}"
     run_on 1
     is "$status $(outcomes "$stdout")" '0 ok ok' "$1: the next run puts all right"
+    is_json "$stdout" '.state | .generation_after - .generation_before' 1 \
+        "$1: by one generation on what was there"
     rows_once acme "$1: every row is in the target once"
 }
 
