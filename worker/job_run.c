@@ -466,7 +466,11 @@ static bool ends_unread(const struct walk *walk, const struct step *step, int co
     if (step->go != step_download || walk->failed || code == RKY_ERR_NOMEM ||
         rky_sync_report(walk->sync, RKY_TRANSFER_DOWNLOAD) == NULL)
         return false;
-    if (rky_sync_sequel(walk->sync) != RKY_SEQUEL_FAIL)
+    enum rky_transfer_sequel sequel = rky_sync_sequel(walk->sync);
+    /* Nobody takes the job up again after a command that a person gave. */
+    if (sequel == RKY_SEQUEL_REQUEUE)
+        return is_interactive(walk->env);
+    if (sequel != RKY_SEQUEL_FAIL)
         return false;
     return is_interactive(walk->env) || walk->env->last_attempt ||
            (code != RKY_ERR_STATE_SYNC && code != RKY_ERR_CONNECTION && code != RKY_ERR_TIMEOUT &&

@@ -44,6 +44,23 @@ refused 'another schema' 'schema' sql 'DROP TABLE jobs'
 refused 'the head of another version' 'generation 99' head '{"generation": 99}'
 refused 'the head of another fence' 'generation 1 as its head says' head '{"fence": 99}'
 
+# A newer program's state is no broken one: nothing is kept aside, and who gave the command gets an
+# answer like after any other failed run.
+python3 -B "$top_srcdir/tests/kit/snapshot_forge.py" good.snap newer.snap head \
+    '{"schema_version": 99, "min_reader_version": 99}'
+curl -sS -X PUT --data-binary @newer.snap "$address" >/dev/null
+rm -rf state-pod1
+run_on 1
+is "$status" 78 'a state of a newer program: the run ends as with one that cannot be used'
+valid "$stdout" output.run 'with a result that fits the schema'
+is_json "$stdout" '.status, .tables_copied, .errors[0].failure_kind, .errors[0].error_class' \
+    $'failed\n0\nstate-sync\nschema_newer' 'which says failed, and why'
+is_json "$stdout" '.state.download | [.outcome, .error_class] | join(" ")' 'error schema_newer' \
+    'and what the download met'
+curl -sS "$address" | cmp -s newer.snap
+ok $? 'and the newer state is left alone'
+curl -sS -X PUT --data-binary @bad.snap "$address" >/dev/null
+
 on_pod 1 state --namespace acme
 is "$status" 78 'a look at the state tells the same'
 unlike "$stderr" 'kept for inspection' 'and promises no file in a place that it removes'
