@@ -41,6 +41,7 @@ void rky_sync_free(struct rky_sync *sync)
     rky_transfer_report_done(&sync->upload);
     rky_free(sync->sent);
     rky_free(sync->pending);
+    rky_free(sync->refused);
     rky_free(sync);
 }
 

@@ -16,17 +16,22 @@
 #include "common/mem.h"
 #include "state/sync_internal.h"
 
+/* Bytes that are refused at a second look, too, are in the same file: that is told once. */
 void rky_sync_keep_refused(struct rky_sync *sync, const struct rky_remote_object *object)
 {
     char *kept = NULL;
     if (sync->options.read_only) /* a look keeps nothing: its place is removed after it */
         return;
     rky_workspace_quarantine(sync->options.workspace, object->body, object->length, &kept);
-    if (kept != NULL)
-        rky_log_write(sync->options.log, RKY_LOG_WARN, NULL,
-                      "namespace '%s': the refused snapshot is kept for inspection as '%s'",
-                      sync->name.namespace_, kept);
-    rky_free(kept);
+    if (kept == NULL || (sync->refused != NULL && strcmp(sync->refused, kept) == 0)) {
+        rky_free(kept);
+        return;
+    }
+    rky_log_write(sync->options.log, RKY_LOG_WARN, NULL,
+                  "namespace '%s': the refused snapshot is kept for inspection as '%s'",
+                  sync->name.namespace_, kept);
+    rky_free(sync->refused);
+    sync->refused = kept;
 }
 
 int rky_sync_verify(struct rky_sync *sync, const struct rky_remote_object *object,

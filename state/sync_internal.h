@@ -36,6 +36,8 @@ struct rky_sync {
     struct rky_snapshot_head pending_head;
     struct rky_base pending_base;
 
+    char *refused; /**< the file of the refused bytes that was told of last; NULL = none */
+
     unsigned char *sent; /**< the envelope that was committed last, for the versions */
     size_t sent_length;
     struct rky_snapshot_head sent_head;

@@ -34,6 +34,7 @@ refused() {
     kept=(state-pod1/acme.refused/*.snap)
     cmp -s "${kept[0]}" bad.snap
     ok $? "$name: its bytes are kept for inspection"
+    is "$(grep -c 'kept for inspection' <<<"$stderr")" 1 "$name: which is told once"
     curl -sS "$address" | cmp -s bad.snap
     ok $? "$name: and not overwritten"
 }
