@@ -360,12 +360,31 @@ static json_t *display_json(struct rky_run *run, struct rky_error *err)
         run->warnings != NULL ? json_incref(run->warnings) : json_array(), "excluded", excluded);
 }
 
+/* A misspelt namespace or filter would otherwise look like a table without new rows. */
+static int warn_of_nothing(struct rky_run *run, struct rky_error *err)
+{
+    const struct rky_pipeline_config *pipeline = run->env.pipeline;
+    if (run->work_count > 0)
+        return RKY_OK;
+    if (run->filter.count > 0)
+        return rky_warn(&run->warnings, err, "no-tables",
+                        "the filter leaves no table: 'rocky discover' lists the components");
+    if (pipeline->namespace_from != NULL)
+        return rky_warn(&run->warnings, err, "no-tables",
+                        "no source has %s '%s', which namespace '%s' stands for",
+                        pipeline->namespace_from, run->job->namespace_, run->job->namespace_);
+    return rky_warn(&run->warnings, err, "no-tables",
+                    "the source has no table to copy: 'rocky discover' says what is left out");
+}
+
 int rky_plan_build(struct rky_run *run, struct rky_error *err)
 {
     struct payload payload = {.digest = rky_sha256_new(), .keep = run->job->type != RKY_JOB_RUN};
     if (payload.digest == NULL)
         return rky_fail_nomem(err);
-    int rc = write_payload(run, &payload, err);
+    int rc = warn_of_nothing(run, err);
+    if (rc == RKY_OK)
+        rc = write_payload(run, &payload, err);
     rky_sha256_finish(payload.digest, run->plan_id);
     if (rc == RKY_OK && payload.keep) {
         run->plan_payload = rky_strbuf_take(&payload.whole);

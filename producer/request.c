@@ -198,6 +198,15 @@ static bool is_blank(const char *line, size_t length)
     return true;
 }
 
+/* Some editors put a byte order mark before the first line. */
+static size_t text_begins(const struct rky_request *request)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    bool marked =
+        request->length >= sizeof(mark) - 1 && memcmp(request->text, mark, sizeof(mark) - 1) == 0;
+    return marked ? sizeof(mark) - 1 : 0;
+}
+
 /* @retval 1 a line, 0 the end. */
 static int next_line(struct rky_request *request, const char **ret_line, size_t *ret_length)
 {
@@ -257,6 +266,8 @@ static int read_file(const struct rky_frame *frame, const char *path, struct rky
     if (rc == RKY_ERR_NOT_FOUND)
         rc = err->code = RKY_ERR_USAGE;
     size_t at = 0, line_number = 0;
+    if (rc == 0)
+        request->at = text_begins(request);
     while (rc == 0) {
         struct rky_job job = {0};
         rc = read_line(request, frame->clock, &job, err);

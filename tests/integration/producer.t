@@ -63,11 +63,16 @@ done >jobs.ndjson
 run_program "$rocky_producer" run --file jobs.ndjson --wait --timeout 60s --output json
 is "$status" 0 'a file of jobs succeeds'
 is "$(jq -s 'map(.result.status) | unique | join(",")' -r <<<"$stdout")" success 'each of them'
+is "$(jq -r '.result.warnings[].code' <<<"$stdout" | sort | uniq -c | tr -s ' ')" ' 30 no-tables' \
+    'and says that its filter leaves nothing'
 is "$(jq -s 'length' <<<"$stdout")" 30 'one object per job'
 is "$(jq -r '.namespace' <<<"$stdout" | head -n 4 | tr '\n' ' ')" 'acme globex acme globex ' \
     'in the order of the file'
 "$rocky_producer" run --file - --output json <jobs.ndjson >piped.json
 is "$(jq -s length piped.json)" 30 'standard input works as well'
+printf '\xef\xbb\xbf%s\r\n' '{"type":"run","pipeline":"bronze","namespace":"acme"}' >marked.ndjson
+run_program "$rocky_producer" run --file marked.ndjson
+is "$status" 0 'a byte order mark and line ends of Windows do no harm'
 before=$(messages rocky.jobs | wc -l)
 printf '{"type":"run","pipeline":"bronze","namespace":"acme"}\n{"type":"run","pipelin":"x"}\n' >bad.ndjson
 run_program "$rocky_producer" run --file bad.ndjson
