@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,9 @@
 /* One pause while waiting lies between these, so that waiters do not move in step. */
 static const double WAIT_PAUSE_MIN_MS = 5.0;
 static const double WAIT_PAUSE_MAX_MS = 25.0;
+/* Who got the lock writes its pid next, and until then the file has that of an earlier holder, or
+ * none. Who has to name the holder looks again for so long. */
+static const int64_t HOLDER_WAIT_MS = 200;
 
 int rky_file_lock_open(struct rky_file_lock *lock, const char *path, struct rky_error *err)
 {
@@ -55,12 +60,13 @@ static int guarded_length(const struct rky_file_lock *lock)
     return (int)length;
 }
 
-/* 0 when the file says nothing usable: the holder is between taking the lock and writing. */
+/* 0 when the file says nothing usable. */
 static long read_holder(const struct rky_file_lock *lock)
 {
     char text[32] = "";
     ssize_t got = pread(lock->fd, text, sizeof(text) - 1, 0);
-    return got > 0 ? strtol(text, NULL, 10) : 0;
+    long pid = got > 0 ? strtol(text, NULL, 10) : 0;
+    return pid > 0 && pid <= INT_MAX ? pid : 0;
 }
 
 static void write_holder(const struct rky_file_lock *lock)
@@ -75,9 +81,17 @@ static void write_holder(const struct rky_file_lock *lock)
     (void)written;
 }
 
-static int fail_locked(const struct rky_file_lock *lock, struct rky_error *err)
+/* The holder, if it lives: a dead one has no lock. 0 = not known, as with a process that this one
+ * cannot see, in another container. */
+static long find_holder(const struct rky_file_lock *lock)
 {
     long pid = read_holder(lock);
+    return pid != 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM) ? pid : 0;
+}
+
+static int fail_locked(const struct rky_file_lock *lock, struct rky_error *err)
+{
+    long pid = find_holder(lock);
     int rc = RKY_ERR_LOCKED;
     if (pid > 0)
         (void)rky_fail(err, RKY_ERR_LOCKED, "'%.*s' is in use by process %ld", guarded_length(lock),
@@ -116,11 +130,16 @@ int rky_file_lock_try(struct rky_file_lock *lock, struct rky_error *err)
 int rky_file_lock_wait(struct rky_file_lock *lock, int64_t timeout_ms, struct rky_error *err)
 {
     struct rky_deadline deadline = rky_deadline_in(rky_clock_real(), timeout_ms);
+    struct rky_deadline naming = deadline;
+    if (naming.mono_ms < INT64_MAX - HOLDER_WAIT_MS)
+        naming.mono_ms += HOLDER_WAIT_MS;
     for (;;) {
         int rc = take_lock(lock, err);
         if (rc != RKY_ERR_LOCKED)
             return rc;
         int64_t left_ms = rky_deadline_left_ms(&deadline);
+        if (left_ms == 0 && find_holder(lock) == 0)
+            left_ms = rky_deadline_left_ms(&naming);
         if (left_ms == 0)
             return fail_locked(lock, err);
         double pause_ms =

@@ -411,6 +411,32 @@ START_TEST(a_holder_that_is_not_written_down_yet_is_another_process)
 }
 END_TEST
 
+/* The file has the pid of the last holder until the next one wrote its own. */
+START_TEST(a_process_that_ended_is_not_named_as_the_holder)
+{
+    struct rky_error err = {0};
+    struct rky_file_lock first;
+    struct rky_file_lock second;
+    char expected[5000], pid[32];
+    const char *path = in_directory(0, "f.lock");
+    pid_t child = holder_of(path);
+    end_process(child);
+    ck_assert_int_eq(rky_file_lock_open(&first, path, NULL), 0);
+    ck_assert_int_eq(rky_file_lock_open(&second, path, NULL), 0);
+    ck_assert_int_eq(rky_file_lock_try(&first, NULL), 0);
+    (void)snprintf(pid, sizeof(pid), "%ld\n", (long)child);
+    put_file(path, pid);
+
+    ck_assert_int_eq(rky_file_lock_try(&second, &err), RKY_ERR_LOCKED);
+
+    (void)snprintf(expected, sizeof(expected), "'%s' is in use by another process",
+                   in_directory(1, "f"));
+    ck_assert_str_eq(err.message, expected);
+    rky_file_lock_close(&first);
+    rky_file_lock_close(&second);
+}
+END_TEST
+
 START_TEST(a_lock_does_not_pass_to_a_program_that_is_started)
 {
     struct rky_file_lock lock;
@@ -522,6 +548,7 @@ static Suite *suite(void)
     tcase_add_test(locks, a_lock_is_held_by_one_and_names_its_holder);
     tcase_add_test(locks, a_lock_file_holds_the_pid_of_its_last_holder);
     tcase_add_test(locks, a_holder_that_is_not_written_down_yet_is_another_process);
+    tcase_add_test(locks, a_process_that_ended_is_not_named_as_the_holder);
     tcase_add_test(locks, a_lock_does_not_pass_to_a_program_that_is_started);
     tcase_add_test(locks, waiting_ends_at_the_deadline);
     tcase_add_test(locks, waiting_ends_when_the_holder_lets_go);
