@@ -176,13 +176,15 @@ END_TEST
 
 /* --- secrets ------------------------------------------------------------------------------- */
 
+#define KEY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 START_TEST(test_secrets_are_collected)
 {
     char directory[4096];
     set_up_references(directory, sizeof(directory));
     static const char *const wanted[] = {
         "from file",            /* a file, in a key that is no secret */
-        "0123456789abcdef",     /* a secret key, written plainly */
+        KEY,                    /* a secret key, written plainly */
         "valkey://me:p%40ss@h", /* a secret address, whole */
         "p%40ss",               /* its password as written */
         "p@ss",                 /* and as it is */
@@ -195,9 +197,9 @@ START_TEST(test_secrets_are_collected)
 
     struct rky_config *config =
         config_in(directory, PIPELINE "timestamp_column = \"${file:secret.txt}\"\n"
-                                      "[state]\nencryption_key = \"0123456789abcdef\"\n"
+                                      "[state]\nencryption_key = \"" KEY "\"\n"
                                       "valkey_url = \"valkey://me:p%40ss@h\"\n"
-                                      "s3_endpoint = \"http://me:under:cover@x@host/path@\"\n"
+                                      "s3_prefix = \"http://me:under:cover@x@host/path@\"\n"
                                       "[queue.kafka]\nsasl.password = \"hunter2\"\n"
                                       "ssl.key.pem = \"-----BEGIN\"\n"
                                       "sasl.oauthbearer.client.secret = \"${RKY_TEST_A}\"\n"
