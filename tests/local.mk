@@ -29,6 +29,7 @@ tests_kit_librkytestkit_la_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 TEST_LIBS = tests/kit/librkytestkit.la $(CHECK_LIBS)
 TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 
+include tests/conformance/transport.mk
 include tests/unit/common.mk
 include tests/unit/config.mk
 include tests/unit/remote_common.mk
@@ -44,20 +45,20 @@ include tests/conformance/adapter.mk
 include tests/conformance/remote.mk
 include tests/conformance/s3.mk
 include tests/conformance/lease.mk
-include tests/conformance/transport.mk
 else
 TESTS += tests/kit/no_libcheck.t
 endif
 EXTRA_DIST += tests/kit/no_libcheck.t
+# The longest first, so that none of them is left over alone at the end.
+include tests/fault/local.mk
+include tests/integration/remote.mk
 include tests/lint/local.mk
 include tests/kit/local.mk
 include tests/cli/local.mk
 include tests/integration/local.mk
-include tests/integration/remote.mk
-include tests/fault/local.mk
 include tests/docs/local.mk
 include tests/bench/local.mk
 include tests/soak/local.mk
 
-TESTS += $(check_PROGRAMS) $(dist_check_SCRIPTS)
+TESTS += $(dist_check_SCRIPTS) $(check_PROGRAMS)
 EXTRA_DIST += tests/README.md tests/kit/summary.sh
