@@ -203,6 +203,31 @@ static void read_form(const char *text, struct time_form *form)
     form->offset_us = (hours * 60 + minutes) * INT64_C(60000000) * (*at == '-' ? -1 : 1);
 }
 
+bool rky_cursor_sorts_by_time(const struct rky_cursor *a, const struct rky_cursor *b)
+{
+    int64_t time_us = 0;
+    struct time_form one, other;
+    if (a->type != RKY_CURSOR_TEXT || b->type != RKY_CURSOR_TEXT)
+        return true;
+    bool is_time = rky_time_parse(a->text, &time_us) == RKY_OK;
+    if ((rky_time_parse(b->text, &time_us) == RKY_OK) != is_time)
+        return false;
+    if (!is_time)
+        return true;
+    read_form(a->text, &one);
+    read_form(b->text, &other);
+    /* A date alone is a prefix, which sorts as its midnight. */
+    if (one.separator == '\0' || other.separator == '\0')
+        return true;
+    if (one.separator != other.separator || strcmp(one.zone, other.zone) != 0)
+        return false;
+    /* What follows a digit less: nothing, '+' and '-' sort before ':', '.' and digits, 'Z' after.
+     */
+    bool letter = isalpha((unsigned char)one.zone[0]);
+    return !letter ||
+           (one.seconds == other.seconds && one.fraction_digits == other.fraction_digits);
+}
+
 static int64_t floor_div(int64_t value, int64_t by)
 {
     return value / by - (value % by < 0 ? 1 : 0);

@@ -34,6 +34,10 @@ void rky_cursor_done(struct rky_cursor *cursor);
  *         seconds, milliseconds or microseconds since 1970 (years 2000 to 2100).
  *  @return 0 or RKY_ERR_DECODE when it is no time. */
 RKY_MUST_CHECK int rky_cursor_time(const struct rky_cursor *cursor, int64_t *ret_wall_us);
+/** @brief Whether two values of a column are in the order of time where they are compared as they
+ *         are: texts that spell times in different ways (another zone, "T" or a space) are not.
+ *         True for what is no text, and for texts that are no times. */
+bool rky_cursor_sorts_by_time(const struct rky_cursor *a, const struct rky_cursor *b);
 /** @brief A point in time as the column that holds @p sample would write it: same separators,
  *         precision, zone or unit; rounded down.
  *  @param ret_cursor an initialised cursor; may not be @p sample.

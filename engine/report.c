@@ -99,10 +99,25 @@ static int add_copy_warnings(struct rky_work *work, struct rky_error *err)
     return RKY_OK;
 }
 
+/* Windows are cut where the engine sorts a value, whatever the time it spells. */
+static int warn_about_spelling(struct rky_work *work, struct rky_error *err)
+{
+    const struct rky_cursor *through = &work->outcome.through;
+    if (work->decision.action == RKY_ACTION_FULL_REFRESH || work->mark == NULL ||
+        rky_cursor_sorts_by_time(&work->mark->value, through))
+        return RKY_OK;
+    return rky_warn(&work->warnings, err, "cursor-spelling",
+                    "the watermark went from '%s' to '%s': values that are spelt in different ways "
+                    "sort as text, not by time, and a row that sorts behind the watermark is not "
+                    "copied; write them in one way, or set lookback_seconds",
+                    work->mark->value.text, through->text);
+}
+
 int rky_report_take_warnings(struct rky_run *run, struct rky_error *err)
 {
     for (size_t i = 0; i < run->work_count; i++)
-        if (add_copy_warnings(&run->work[i], err) != RKY_OK)
+        if (add_copy_warnings(&run->work[i], err) != RKY_OK ||
+            warn_about_spelling(&run->work[i], err) != RKY_OK)
             return RKY_ERR_NOMEM;
     return RKY_OK;
 }

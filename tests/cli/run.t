@@ -152,6 +152,20 @@ same_rows "$src" "$target" orders
 ok $? "so that every row is there once"
 cd ..
 
+# A cursor that spells times in different ways: the run says that it cannot sort them.
+sql "$src" "CREATE TABLE zones (id INTEGER, _fivetran_synced TEXT);
+    INSERT INTO zones VALUES (1, '2026-01-01T01:00:00Z')"
+run_rocky run --output json
+sql "$src" "INSERT INTO zones VALUES (2, '2026-01-01T02:00:00+01:00'), (3, '2026-01-01T00:59:00-01:00')"
+run_rocky run --output json
+spelling='.materializations[] | select(.table | endswith(".zones")) | .rows_copied, .warnings[].code'
+is_json "$stdout" "$spelling" $'1\nlate-rows-below\ncursor-spelling' \
+    "times with another zone are sorted as text, and a warning says so"
+valid "$stdout" output.run "the result fits the schema"
+sql "$src" "INSERT INTO zones VALUES (4, '2026-01-01T03:00:00+01:00')"
+run_rocky run --output json
+is_json "$stdout" "$spelling" 1 "times that are written in one way need none"
+
 # Interrupted while it copies.
 rows=400000
 make_source fivetran src__acme__us_west__shopify big "$rows"

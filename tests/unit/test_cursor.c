@@ -171,6 +171,37 @@ START_TEST(a_time_is_written_as_the_sample_writes_it)
 }
 END_TEST
 
+START_TEST(times_that_are_spelt_in_different_ways_do_not_sort_by_time)
+{
+    static const struct {
+        const char *a, *b;
+        bool sorts;
+    } cases[] = {
+        {"2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", true},
+        {"2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", false},
+        {"2026-01-01T00:00:00Z", "2026-01-01T00:00:00", false},
+        {"2026-01-01T02:00:00+02:00", "2026-01-01T02:30:00+01:00", false},
+        {"2026-01-01T00:00:00", "2026-01-01 00:00:01", false},
+        {"2026-01-01", "2026-01-01T00:00:01Z", true},
+        {"2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", false},
+        {"2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.55Z", false},
+        {"2026-01-01T00:00Z", "2026-01-01T00:00:30Z", false},
+        {"2026-01-01T00:00:00", "2026-01-01T00:00:00.5", true},
+        {"2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00.5+00:00", true},
+        {"2026-01-01T00:00:00-05:00", "2026-01-01T00:00:00.55-05:00", true},
+        {"2026-01-01T00:00:00Z", "yesterday", false},
+        {"apples", "pears", true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rky_cursor a = text(cases[i].a), b = text(cases[i].b), number = integer("7");
+        ck_assert_msg(rky_cursor_sorts_by_time(&a, &b) == cases[i].sorts, "%s %s", cases[i].a,
+                      cases[i].b);
+        ck_assert(rky_cursor_sorts_by_time(&b, &a) == cases[i].sorts);
+        ck_assert(rky_cursor_sorts_by_time(&a, &number));
+    }
+}
+END_TEST
+
 START_TEST(a_time_before_1970_is_rounded_down)
 {
     struct rky_cursor made = {0};
@@ -207,6 +238,7 @@ int main(void)
     tcase_add_test(tcase, times_are_read_in_every_form);
     tcase_add_test(tcase, what_is_no_time_is_not_read_as_one);
     tcase_add_test(tcase, a_time_is_written_as_the_sample_writes_it);
+    tcase_add_test(tcase, times_that_are_spelt_in_different_ways_do_not_sort_by_time);
     tcase_add_test(tcase, a_time_before_1970_is_rounded_down);
     tcase_add_test(tcase, a_sample_that_is_no_time_is_a_configuration_error);
     suite_add_tcase(suite, tcase);
