@@ -5,6 +5,7 @@
 #include "tests/unit/valkey_player.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,18 @@ static void answer(int fd, const struct play *play, const char *bytes, size_t le
     }
 }
 
+/* Until the client's side has acknowledged the end, not only until ours is closed. */
+static void take_leave(int fd)
+{
+    struct tcp_info info = {.tcpi_state = TCP_ESTABLISHED};
+    socklen_t size = sizeof(info);
+    (void)shutdown(fd, SHUT_WR);
+    while (!atomic_load(&player.stop) && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_state == TCP_FIN_WAIT1)
+        (void)poll(NULL, 0, 1);
+    atomic_fetch_add(&player.left, 1);
+}
+
 static void serve(int fd, const struct play *play)
 {
     const size_t steps = sizeof(play->replies) / sizeof(play->replies[0]);
@@ -54,6 +67,8 @@ static void serve(int fd, const struct play *play)
     if (play->reset) {
         const struct linger linger = {.l_onoff = 1};
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    } else if (play->close_after) {
+        take_leave(fd);
     }
 }
 
@@ -93,6 +108,16 @@ void player_stop(void)
     atomic_store(&player.stop, true);
     (void)pthread_join(player.thread, NULL);
     (void)close(player.fd);
+}
+
+void player_wait_left(int count)
+{
+    struct rky_clock *clock = rky_clock_real();
+    struct rky_deadline deadline = rky_deadline_in(clock, 20000);
+    while (atomic_load(&player.left) < count) {
+        ck_assert_msg(rky_deadline_left_ms(&deadline) > 0, "the server does not close");
+        (void)poll(NULL, 0, 1);
+    }
 }
 
 struct rky_valkey *player_client(const char *scheme)

@@ -46,11 +46,14 @@ extern struct player {
     struct play plays[PLAY_MAX];
     size_t count;
     atomic_int accepted;
+    atomic_int left; /* connections whose client has been told that the server closed them */
 } player;
 
 /** @brief Serve; the last play holds for all connections that follow. */
 void player_start(const struct play *plays, size_t count);
 void player_stop(void);
+/** @brief Wait until so many clients have been told: what they send next, they send knowingly. */
+void player_wait_left(int count);
 /** @brief A client of the server that has not connected yet. */
 struct rky_valkey *player_client(const char *scheme);
 /** @brief PING, with so much time. */
