@@ -62,37 +62,17 @@ static void add_place(char *text, size_t size, size_t *length, const struct plac
     }
 }
 
-static const char *type_name(const json_t *value)
+static void point_at(const struct place *place, char ret_pointer[POINTER_MAX])
 {
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        return "object";
-    case JSON_ARRAY:
-        return "array";
-    case JSON_STRING:
-        return "string";
-    case JSON_INTEGER:
-        return "integer";
-    case JSON_REAL:
-        return "number";
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return "boolean";
-    case JSON_NULL:
-        return "null";
-    }
-    return "nothing";
+    size_t length = 0;
+    ret_pointer[0] = '\0';
+    add_place(ret_pointer, POINTER_MAX, &length, place);
 }
 
-/* A short string is shown, of anything else the type. */
-static void describe(const json_t *value, char text[FOUND_MAX])
+static void describe_string(const json_t *value, char text[FOUND_MAX])
 {
     size_t length = 0;
     text[0] = '\0';
-    if (!json_is_string(value)) {
-        (void)snprintf(text, FOUND_MAX, "%s", type_name(value));
-        return;
-    }
     add_char(text, FOUND_MAX, &length, '\'');
     for (const char *raw = json_string_value(value); *raw != '\0' && length < FOUND_MAX - 5; raw++)
         add_char(text, FOUND_MAX, &length, *raw >= 0x20 && *raw < 0x7f ? *raw : '?');
@@ -103,17 +83,66 @@ static void describe(const json_t *value, char text[FOUND_MAX])
     add_char(text, FOUND_MAX, &length, '\'');
 }
 
+/* A short value is shown, of an object or array only that it is one. */
+static void describe(const json_t *value, char text[FOUND_MAX])
+{
+    const char *plain = "nothing";
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        describe_string(value, text);
+        return;
+    case JSON_INTEGER:
+        (void)snprintf(text, FOUND_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        return;
+    case JSON_REAL:
+        (void)snprintf(text, FOUND_MAX, "%.15g", json_real_value(value));
+        return;
+    case JSON_OBJECT:
+        plain = "an object";
+        break;
+    case JSON_ARRAY:
+        plain = "an array";
+        break;
+    case JSON_TRUE:
+        plain = "true";
+        break;
+    case JSON_FALSE:
+        plain = "false";
+        break;
+    case JSON_NULL:
+        plain = "null";
+        break;
+    }
+    (void)snprintf(text, FOUND_MAX, "%s", plain);
+}
+
 static int wrong(const struct place *place, const char *expected, const json_t *value,
                  struct rky_error *err)
 {
-    char pointer[POINTER_MAX] = "";
+    char pointer[POINTER_MAX];
     char found[FOUND_MAX] = "nothing";
-    size_t length = 0;
-    add_place(pointer, sizeof(pointer), &length, place);
+    point_at(place, pointer);
     if (value != NULL)
         describe(value, found);
     return rky_fail(err, RKY_ERR_DECODE, "at '%s': expected %s, found %s", pointer, expected,
                     found);
+}
+
+/* Whatever stands there, it may be a secret. */
+static int unwanted(const struct place *place, struct rky_error *err)
+{
+    char pointer[POINTER_MAX];
+    point_at(place, pointer);
+    return rky_fail(err, RKY_ERR_DECODE, "at '%s': this field is not allowed here", pointer);
+}
+
+static int too_many(const struct place *place, size_t most, size_t count, const char *what,
+                    struct rky_error *err)
+{
+    char pointer[POINTER_MAX];
+    point_at(place, pointer);
+    return rky_fail(err, RKY_ERR_DECODE, "at '%s': expected at most %zu %s, found %zu", pointer,
+                    most, what, count);
 }
 
 /* JSON Schema counts 1.0 as an integer, and so do we. */
@@ -133,8 +162,8 @@ static int check_number(const struct rky_shape *shape, const json_t *value,
     bool bounded = shape->minimum < 0 || shape->maximum > 0;
     if (bounded && (number < shape->minimum || number > shape->maximum)) {
         char expected[80];
-        (void)snprintf(expected, sizeof(expected), "a number from %.0f to %.0f", shape->minimum,
-                       shape->maximum);
+        (void)snprintf(expected, sizeof(expected), "%s from %.0f to %.0f",
+                       integer ? "an integer" : "a number", shape->minimum, shape->maximum);
         return wrong(place, expected, value, err);
     }
     return 0;
@@ -171,12 +200,11 @@ static int check_string(const struct rky_shape *shape, const json_t *value,
         }
         return wrong_choice(shape, value, place, err);
     }
-    char expected[80];
-    if (shape->max_length > 0 && rky_code_points(text, length) > shape->max_length) {
-        (void)snprintf(expected, sizeof(expected), "at most %zu characters", shape->max_length);
-        return wrong(place, expected, value, err);
-    }
+    size_t characters = rky_code_points(text, length);
+    if (shape->max_length > 0 && characters > shape->max_length)
+        return too_many(place, shape->max_length, characters, "characters", err);
     if (shape->format != NULL && !rky_format_match(rky_format_find(shape->format), text, length)) {
+        char expected[80];
         (void)snprintf(expected, sizeof(expected), "the format '%s'", shape->format);
         return wrong(place, expected, value, err);
     }
@@ -205,11 +233,8 @@ static int check_fields(const struct rky_shape *shape, json_t *object, const str
 static int check_map(const struct rky_shape *shape, json_t *object, const struct place *place,
                      struct rky_error *err)
 {
-    if (shape->max_length > 0 && json_object_size(object) > shape->max_length) {
-        char expected[64];
-        (void)snprintf(expected, sizeof(expected), "at most %zu fields", shape->max_length);
-        return wrong(place, expected, object, err);
-    }
+    if (shape->max_length > 0 && json_object_size(object) > shape->max_length)
+        return too_many(place, shape->max_length, json_object_size(object), "fields", err);
     const struct rky_format *names =
         shape->key_format != NULL ? rky_format_find(shape->key_format) : NULL;
     const char *name = NULL;
@@ -218,9 +243,11 @@ static int check_map(const struct rky_shape *shape, json_t *object, const struct
     {
         struct place here = {.parent = place, .name = name};
         if (names != NULL && !rky_format_match(names, name, strlen(name))) {
-            char expected[80];
-            (void)snprintf(expected, sizeof(expected), "a name of the format '%s'", names->name);
-            return wrong(&here, expected, value, err);
+            char pointer[POINTER_MAX];
+            point_at(&here, pointer);
+            return rky_fail(err, RKY_ERR_DECODE,
+                            "at '%s': expected a field name of the format '%s'", pointer,
+                            names->name);
         }
         int rc = check_value(shape->of, shape->of_nullable, value, &here, err);
         if (rc != 0)
@@ -232,11 +259,8 @@ static int check_map(const struct rky_shape *shape, json_t *object, const struct
 static int check_array(const struct rky_shape *element, bool nullable, size_t max_length,
                        json_t *array, const struct place *place, struct rky_error *err)
 {
-    if (max_length > 0 && json_array_size(array) > max_length) {
-        char expected[64];
-        (void)snprintf(expected, sizeof(expected), "at most %zu elements", max_length);
-        return wrong(place, expected, array, err);
-    }
+    if (max_length > 0 && json_array_size(array) > max_length)
+        return too_many(place, max_length, json_array_size(array), "elements", err);
     for (size_t i = 0; i < json_array_size(array); i++) {
         struct place here = {.parent = place, .index = i};
         int rc = check_value(element, nullable, json_array_get(array, i), &here, err);
@@ -287,7 +311,7 @@ static int check_value(const struct rky_shape *shape, bool nullable, json_t *val
     case RKY_SHAPE_ANY:
         return 0;
     case RKY_SHAPE_FORBIDDEN:
-        return wrong(place, "no such field", value, err);
+        return unwanted(place, err);
     case RKY_SHAPE_STRINGS:
         return check_strings(value, place, err);
     }

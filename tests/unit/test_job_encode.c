@@ -266,7 +266,7 @@ static const struct {
     {"{\"type\":\"run\",\"pipeline\":\"bronze\",\"full_refrsh\":true}",
      "unknown field 'full_refrsh'", "did you mean 'full_refresh'?"},
     {"{\"type\":\"run\",\"pipeline\":\"bronze\",\"sql\":\"x\"}",
-     "at '/sql': expected no such field", ""},
+     "at '/sql': this field is not allowed here", ""},
     {"{\"type\":\"run\",\"pipeline\":\"bronze\",\"plan_id\":\"" PLAN_ID "\"}",
      "unknown field 'plan_id'", ""},
     {"{\"type\":\"apply\",\"pipeline\":\"bronze\"}", "at '/plan_id': expected a value", ""},
