@@ -104,8 +104,7 @@ void rky_uuid_v5(const char *name, char ret_text[RKY_UUID_TEXT])
     SHA_CTX context;
     RKY_ASSERT(SHA1_Init(&context) == 1 &&
                SHA1_Update(&context, PROJECT_NAMESPACE, sizeof(PROJECT_NAMESPACE)) == 1 &&
-               SHA1_Update(&context, name, strlen(name)) == 1 &&
-               SHA1_Final(digest, &context) == 1);
+               SHA1_Update(&context, name, strlen(name)) == 1 && SHA1_Final(digest, &context) == 1);
     uuid_text(digest, 5, ret_text);
 }
 

@@ -13,7 +13,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 
-#define RKY_UUID_TEXT 37  /**< 36 characters and NUL */
+#define RKY_UUID_TEXT 37 /**< 36 characters and NUL */
 #define RKY_SHA256_BYTES 32
 #define RKY_SHA256_HEX 65 /**< 64 characters and NUL */
 

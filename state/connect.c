@@ -29,7 +29,8 @@
 /* Files up to this size are checked whole at each opening: at most some milliseconds. */
 #define QUICK_CHECK_MAX_BYTES (4 * 1024 * 1024)
 /* The log is folded into the database after so many pages, some ten jobs, and written over from its
- * start. A flush of bytes that the file already has costs a fraction of one that makes it longer. */
+ * start. A flush of bytes that the file already has costs a fraction of one that makes it longer.
+ */
 #define CHECKPOINT_PAGES 64
 
 static int fail_not_ours(const struct rky_ledger *ledger, const char *what, struct rky_error *err)

@@ -125,7 +125,8 @@ struct rky_sqlite_digest {
 void rky_sqlite_digest_done(struct rky_sqlite_digest *digest);
 /** @brief Digest of the current row of a statement, type-exact. */
 RKY_MUST_CHECK int rky_sqlite_digest_row(struct rky_sqlite_digest *digest, sqlite3_stmt *statement,
-                                         uint8_t ret_digest[RKY_SHA256_BYTES], struct rky_error *err);
+                                         uint8_t ret_digest[RKY_SHA256_BYTES],
+                                         struct rky_error *err);
 
 /** @brief Register rocky_track, rocky_survey and rocky_row on a connection.
  *  @param digest NULL leaves rocky_row out. */
