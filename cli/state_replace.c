@@ -126,11 +126,11 @@ int rky_state_replace(struct rky_state_session *state, const struct rky_incoming
     ret_replacement->old_generation = meta.generation;
     /* Where there is no state nothing is lost. */
     if (rky_state_is_damaged(state))
-        rc = rky_cli_confirm(
-            cli, err,
-            "the state of namespace '%s' is corrupt and would be replaced by history and plans of "
-            "generation %" PRId64 " from %s; the watermarks follow the target",
-            cli->namespace_, incoming->head.generation, from);
+        rc = rky_cli_confirm(cli, err,
+                             "the state of namespace '%s' is of no use and would be replaced by "
+                             "history and plans of "
+                             "generation %" PRId64 " from %s; the watermarks follow the target",
+                             cli->namespace_, incoming->head.generation, from);
     else if (meta.generation > 0)
         rc = rky_cli_confirm(
             cli, err,

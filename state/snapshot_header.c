@@ -59,7 +59,7 @@ static const char *hint_of(enum rky_snapshot_fault fault)
     switch (fault) {
     case RKY_SNAPSHOT_WRONG_STATE:
         return "give each namespace an object of its own: look at the prefix and at who writes to "
-               "it";
+               "it; 'rocky state restore' brings one of this namespace's versions back";
     case RKY_SNAPSHOT_WRONG_KEY:
         return "set state.encryption_key to what the writers of this state have";
     case RKY_SNAPSHOT_NEWER:

@@ -230,8 +230,11 @@ static int stand_in(struct rky_sync *sync, struct rky_error *err)
 static bool is_to_be_replaced(const struct rky_sync *sync, const struct rky_remote_object *object,
                               int rc, const char *fault_class)
 {
-    return rc == RKY_ERR_STATE_FILE && sync->options.replace_above > 0 && fault_class != NULL &&
-           strcmp(fault_class, "corrupt") == 0 && object->body != NULL && object->etag[0] != '\0';
+    if (rc != RKY_ERR_STATE_FILE || sync->options.replace_above == 0 || fault_class == NULL)
+        return false;
+    bool useless =
+        strcmp(fault_class, "corrupt") == 0 || strcmp(fault_class, "wrong_namespace") == 0;
+    return useless && object->body != NULL && object->etag[0] != '\0';
 }
 
 /* What the remote holds is of no use to anybody, and a command brings something in its place: that

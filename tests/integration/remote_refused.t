@@ -88,4 +88,25 @@ is "$status" 0 'an exported state comes in place of a corrupt one'
 run_on 1
 is_json "$stdout" '[.status, .rows_copied, .materializations[0].action] | join(" ")' \
     'success 0 incremental' 'and the next run goes on from there'
+
+# Somebody copied another namespace's state over this one's.
+make_orders globex 5
+on_pod 1 run --namespace globex
+curl -sS "${address/acme/globex}" -o globex.snap
+on_pod 1 state export --file kept.snap --namespace acme
+curl -sS -X PUT --data-binary @globex.snap "$address" >/dev/null
+rm -rf state-pod1
+run_on 1
+is "$status" 78 "another namespace's state is refused"
+is_json "$stdout" '.errors[0].error_class' wrong_namespace 'as what it is'
+like "$(jq -r .error.hint <<<"$stdout")" 'rocky state restore' 'and what helps is told'
+on_pod 1 state import --file globex.snap --yes --namespace acme
+is "$status" 78 'it is not imported here, either'
+on_pod 1 state import --file kept.snap --yes --namespace acme --output json
+is "$status" 0 "this namespace's own comes in its place"
+add_orders acme 3
+run_on 1
+is_json "$stdout" '.status, .rows_copied, .materializations[0].action' $'success\n3\nincremental' \
+    'and the next run goes on from there'
+rows_once acme 'with every row once'
 done_testing
