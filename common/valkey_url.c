@@ -3,7 +3,7 @@
  * URLs of Valkey servers. Pure. A URL may hold a password, so no message quotes more of one than a
  * part that cannot contain it.
  */
-#include "config.h"
+#include <config.h>
 
 #include "common/valkey_url.h"
 
