@@ -43,6 +43,13 @@ static int not_writable(struct rky_error *err, const char *file, const char *doi
     return rc;
 }
 
+static int denied(struct rky_error *err, const char *file, const char *doing)
+{
+    int rc = rky_fail(err, RKY_ERR_AUTH, "cannot %s: '%s': permission denied", doing, file);
+    rky_error_hint(err, "this user must be able to read the file and to enter its directories");
+    return rc;
+}
+
 /* Codes whose primary part is not enough to choose ours. SQLite keeps the system's number for two
  * kinds of them only: for the others it still has that of an earlier failure. */
 static int input_output(struct rky_error *err, sqlite3 *db, int code, const char *file,
@@ -52,6 +59,8 @@ static int input_output(struct rky_error *err, sqlite3 *db, int code, const char
     int saved = db != NULL && told ? sqlite3_system_errno(db) : 0;
     if (saved == ENOSPC || saved == EDQUOT || saved == EMFILE || saved == ENFILE)
         return rky_fail_errno(err, saved, "cannot %s: '%s'", doing, file);
+    if (saved == EACCES || saved == EPERM)
+        return denied(err, file, doing);
     int rc = rky_fail(err, RKY_ERR_IO, "cannot %s: '%s': %s", doing, file,
                       db != NULL ? sqlite3_errmsg(db) : "input or output error");
     if (err != NULL && saved != 0)

@@ -97,6 +97,20 @@ mv away.db "$stripe"
 run_rocky run --output json
 is "$status" 0 'it goes on when the source is back'
 
+# Root may read everything, so somebody else looks; the program may lie where he may not go.
+nobody=(env)
+[ "$(id -u)" -ne 0 ] || nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+cp "$rocky" rocky-copy
+chmod 755 "$work" rocky-copy
+chmod -R a+rwX source target .rocky-state
+chmod 000 "$stripe"
+run_program "${nobody[@]}" ./rocky-copy run --output json
+chmod 644 "$stripe"
+is "$status" 2 'a source that may not be read fails, the others go on'
+is_json "$stdout" '.errors[0] | .failure_kind, .transient' $'auth-failed\nfalse' \
+    'which no later attempt will change'
+like "$(jq -r '.errors[0].error' <<<"$stdout")" 'permission denied' 'and the reason is told'
+
 # --- anomalies ------------------------------------------------------------------------------------
 
 kinds=()
