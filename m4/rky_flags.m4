@@ -23,6 +23,9 @@ AS_IF([test "x$rky_werror" = xyes],
 SAN_FLAGS=
 AS_IF([test "x$rky_sanitizers" != xno], [
   SAN_FLAGS="-fsanitize=$rky_sanitizers -fno-sanitize-recover=all -fno-omit-frame-pointer"
+  # These are for C++, and clang links that part of its runtime only where clang++ links.
+  AX_CHECK_COMPILE_FLAG([-fno-sanitize=vptr,function],
+    [SAN_FLAGS="$SAN_FLAGS -fno-sanitize=vptr,function"], [], [-Werror])
   AX_CHECK_LINK_FLAG([-fsanitize=$rky_sanitizers], [],
     [AC_MSG_ERROR([the compiler cannot link with -fsanitize=$rky_sanitizers])])
   AC_DEFINE([RKY_SANITIZED], [1], [Built with a sanitizer])
