@@ -56,6 +56,19 @@ static void print_window(const json_t *table)
     putchar('\n');
 }
 
+static void print_warnings(bool color, const json_t *warnings)
+{
+    size_t i = 0;
+    const json_t *item = NULL;
+    json_array_foreach(warnings, i, item)
+    {
+        printf("  %swarning: ", rky_paint_on(color, RKY_PAINT_YELLOW));
+        print_clean(rky_member_text(item, "message", ""));
+        printf(" (%s)%s\n", rky_member_text(item, "code", ""),
+               rky_paint_off(color, RKY_PAINT_YELLOW));
+    }
+}
+
 static void print_table(const struct rky_cli *cli, const json_t *plan, const json_t *table)
 {
     bool color = cli->color_out;
@@ -76,15 +89,9 @@ static void print_table(const struct rky_cli *cli, const json_t *plan, const jso
     putchar('\n');
     if (!refused)
         print_window(table);
+    print_warnings(color, json_object_get(table, "warnings"));
     size_t i = 0;
     const json_t *item = NULL;
-    json_array_foreach(json_object_get(table, "warnings"), i, item)
-    {
-        printf("  %swarning: ", rky_paint_on(color, RKY_PAINT_YELLOW));
-        print_clean(rky_member_text(item, "message", ""));
-        printf(" (%s)%s\n", rky_member_text(item, "code", ""),
-               rky_paint_off(color, RKY_PAINT_YELLOW));
-    }
     json_array_foreach(json_object_get(plan, "statements"), i, item)
     {
         if (strcmp(rky_member_text(item, "target", ""), name) == 0)
@@ -131,6 +138,7 @@ int rky_cli_report_plan(const struct rky_cli *cli, const json_t *plan, struct rk
            json_array_size(tables) == 0 ? "" : "\n", rky_member_text(plan, "pipeline", "?"),
            rky_member_text(plan, "namespace", "?"), json_array_size(tables),
            rky_number_text(rows, text), rky_member_text(plan, "expires_at", "?"));
+    print_warnings(cli->color_out, json_object_get(plan, "warnings"));
     static const char *const kept[] = {"config", "state-path", "pipeline", "namespace", NULL};
     fputs("apply it with: rocky", stdout);
     for (const char *const *name = kept; *name != NULL; name++)

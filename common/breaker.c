@@ -130,6 +130,19 @@ void rky_breaker_report(struct rky_breaker *breaker, rky_breaker_permit permit,
     (void)pthread_mutex_unlock(&breaker->mutex);
 }
 
+int64_t rky_breaker_wait_ms(struct rky_breaker *breaker)
+{
+    (void)pthread_mutex_lock(&breaker->mutex);
+    int64_t left = 0;
+    if (breaker->state == RKY_BREAKER_OPEN && breaker->recovery_ms == 0)
+        left = INT64_MAX;
+    else if (breaker->state == RKY_BREAKER_OPEN)
+        left =
+            breaker->opened_at_ms + breaker->recovery_ms - breaker->clock->mono_ms(breaker->clock);
+    (void)pthread_mutex_unlock(&breaker->mutex);
+    return left > 0 ? left : 0;
+}
+
 enum rky_breaker_state rky_breaker_state(struct rky_breaker *breaker)
 {
     (void)pthread_mutex_lock(&breaker->mutex);

@@ -41,6 +41,10 @@ enum rky_breaker_verdict {
 void rky_breaker_report(struct rky_breaker *breaker, rky_breaker_permit permit,
                         enum rky_breaker_verdict verdict);
 
+/** @brief How long nothing will be let through. @return ms, 0 = it is not open, INT64_MAX = until
+ *         rky_breaker_reset(). */
+int64_t rky_breaker_wait_ms(struct rky_breaker *breaker);
+
 enum rky_breaker_state rky_breaker_state(struct rky_breaker *breaker);
 /** @brief "closed", "open", "half-open". Static. */
 const char *rky_breaker_state_name(enum rky_breaker_state state);

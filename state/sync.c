@@ -316,6 +316,13 @@ enum rky_transfer_sequel rky_sync_sequel(const struct rky_sync *sync)
     return sync->sequel;
 }
 
+bool rky_sync_is_shut_out(const struct rky_sync *sync)
+{
+    return sync != NULL &&
+           ((sync->has_download && sync->download.outcome == RKY_OUTCOME_CIRCUIT_OPEN) ||
+            (sync->has_upload && sync->upload.outcome == RKY_OUTCOME_CIRCUIT_OPEN));
+}
+
 bool rky_sync_was_adopted(const struct rky_sync *sync)
 {
     return sync->adopted;

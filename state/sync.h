@@ -113,6 +113,9 @@ const struct rky_transfer_report *rky_sync_report(const struct rky_sync *sync,
                                                   enum rky_transfer_kind kind);
 /** @brief What follows from the last failed transfer. */
 enum rky_transfer_sequel rky_sync_sequel(const struct rky_sync *sync);
+/** @brief Whether a transfer failed because its service's breaker let nothing through. @param sync
+ *         may be NULL. */
+bool rky_sync_is_shut_out(const struct rky_sync *sync);
 /** @brief Lockless because the server did not answer (mode `prefer`): event `lock_unavailable`. */
 bool rky_sync_is_lockless(const struct rky_sync *sync);
 

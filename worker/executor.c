@@ -14,6 +14,7 @@
 
 #include "common/ids.h"
 #include "common/mem.h"
+#include "state/store.h"
 #include "worker/backoff.h"
 
 static const struct rky_backoff locked_backoff = {.first_ms = 50, .most_ms = 2000};
@@ -193,8 +194,33 @@ static void end_locked(const struct ending *ending)
     give_back(ending, task->locked_count == 1 ? "job.requeued" : NULL, 1, "locked", delay);
 }
 
+/* The state store's breaker let nothing through. No other job would fare better, so none is started
+ * before the next probe may be made; and no attempt is counted, because none was made. */
+static void end_shut_out(const struct ending *ending)
+{
+    const struct rky_executors_options *options = &ending->slot->executors->options;
+    struct rky_task *task = ending->task;
+    struct rky_leg *leg = rky_store_main_leg(options->store);
+    int64_t wait_ms = leg != NULL ? rky_breaker_wait_ms(leg->breaker) : 0;
+    /* Not open any more: somebody else's probe is on its way. */
+    int64_t delay_ms = wait_ms > 0 ? 0 : rky_requeue_delay_ms(&transient_backoff, 0);
+    bool first = task->shut_out_count++ == 0;
+    if (wait_ms > 0)
+        rky_lanes_hold(options->lanes, wait_ms);
+    if (first && wait_ms > 0)
+        rky_events_alarm(options->events, &task->job, "worker-paused", true,
+                         ending->outcome->error.message,
+                         "no job is started before the state store may be asked again; SIGHUP "
+                         "asks at once");
+    give_back(ending, first ? "job.requeued" : NULL, 1, "circuit_open", delay_ms);
+}
+
 static void end_given_back(const struct ending *ending)
 {
+    if (ending->outcome->shut_out) {
+        end_shut_out(ending);
+        return;
+    }
     struct rky_task *task = ending->task;
     switch (ending->outcome->error.code) {
     case RKY_ERR_FENCED:

@@ -44,8 +44,7 @@ static bool is_interactive(const struct rky_job_env *env)
     return strcmp(env->trigger, "cli") == 0;
 }
 
-/* --- what the run asks while it works ------------------------------------------------------------
- */
+/* --- what the run asks while it works --------------------------------------------------------- */
 
 static int may_commit(void *context, struct rky_error *err)
 {
@@ -88,8 +87,7 @@ static void set_state(struct walk *walk)
     rky_run_set_state(walk->run, &state);
 }
 
-/* --- the steps ----------------------------------------------------------------------------------
- */
+/* --- the steps -------------------------------------------------------------------------------- */
 
 static int make_run(struct walk *walk, struct rky_error *err)
 {
@@ -218,12 +216,19 @@ static bool is_ours_alone(const struct walk *walk)
            rky_run_promised_generation(walk->run) > rky_workspace_base(walk->workspace)->generation;
 }
 
+/* A breaker that lets nothing through says nothing about the job. */
+static bool is_last_attempt(const struct walk *walk)
+{
+    return is_interactive(walk->env) ||
+           (walk->env->last_attempt && !rky_sync_is_shut_out(walk->sync));
+}
+
 /* The upload failed for good: what was recorded as a success is put right, or taken back. */
 static int upload_failed(struct walk *walk, const struct rky_error *fault, struct rky_error *err)
 {
     const struct rky_transfer_report *report = rky_sync_report(walk->sync, RKY_TRANSFER_UPLOAD);
     bool skippable = walk->job->type != RKY_JOB_PLAN;
-    bool final = is_interactive(walk->env) || (walk->env->last_attempt && !report->commit_unknown);
+    bool final = is_interactive(walk->env) || (is_last_attempt(walk) && !report->commit_unknown);
     int rc = fault->code;
     if (rc == RKY_ERR_FENCED || !skippable)
         rky_sync_discard(walk->sync);
@@ -263,8 +268,7 @@ static int step_upload(struct walk *walk, struct rky_error *err)
     return 0;
 }
 
-/* --- telling about transfers -------------------------------------------------------------------
- */
+/* --- telling about transfers ------------------------------------------------------------------ */
 
 static void tell_transfer(struct walk *walk, enum rky_transfer_kind kind, bool *told)
 {
@@ -408,8 +412,7 @@ static bool applies(const struct step *step, const struct walk *walk)
     return false;
 }
 
-/* --- how it ends -------------------------------------------------------------------------------
- */
+/* --- how it ends ------------------------------------------------------------------------------ */
 
 /* What a failed attempt means for the job; RKY_JOB_DONE = record it, it is final. */
 static enum rky_job_end end_of(const struct walk *walk, int code)
@@ -472,7 +475,7 @@ static bool ends_unread(const struct walk *walk, const struct step *step, int co
         return is_interactive(walk->env);
     if (sequel != RKY_SEQUEL_FAIL)
         return false;
-    return is_interactive(walk->env) || walk->env->last_attempt ||
+    return is_last_attempt(walk) ||
            (code != RKY_ERR_STATE_SYNC && code != RKY_ERR_CONNECTION && code != RKY_ERR_TIMEOUT &&
             code != RKY_ERR_UNAVAILABLE && code != RKY_ERR_IO && code != RKY_ERR_QUOTA);
 }
@@ -575,6 +578,7 @@ void rky_job_run(const struct rky_job_env *env, const struct rky_job *job,
     if (rc != 0)
         outcome.exit_code = rky_exit_of_error(rc);
     outcome.dead_letter_reason = walk.dead_letter_reason;
+    outcome.shut_out = outcome.end == RKY_JOB_GIVE_BACK && rky_sync_is_shut_out(walk.sync);
     if (walk.run != NULL && env->running != NULL)
         env->running(env->running_context, NULL);
     put_back(&walk, outcome.end != RKY_JOB_BROKEN);

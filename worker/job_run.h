@@ -65,6 +65,7 @@ struct rky_job_outcome {
     char *plan_json;                /**< of a plan job, owned, NULL without one */
     const char *dead_letter_reason; /**< static, with RKY_JOB_DEAD_LETTER */
     bool answered;                  /**< from the ledger, nothing was executed */
+    bool shut_out;                  /**< given back because a breaker let nothing through */
     int64_t duration_ms;
     struct rky_error error; /**< why it did not end well; code 0 when it did */
 };

@@ -17,6 +17,8 @@
 
 /* A `not_before` is looked at again after so long, in case the wall clock was set. */
 #define WALL_RECHECK_MS 30000
+/* "Until it is ended"; a number that a time can be added to. */
+#define HOLD_MAX_MS (INT64_C(365) * 24 * 3600 * 1000)
 
 enum lane_place { LANE_NOWHERE, LANE_READY, LANE_BLOCKED, LANE_RUNNING };
 
@@ -473,9 +475,18 @@ void rky_lanes_give_back(struct rky_lanes *lanes, struct rky_lane *lane, struct 
 void rky_lanes_hold(struct rky_lanes *lanes, int64_t delay_ms)
 {
     (void)pthread_mutex_lock(&lanes->mutex);
-    int64_t until = lanes->clock->mono_ms(lanes->clock) + delay_ms;
+    int64_t until = lanes->clock->mono_ms(lanes->clock);
+    until += delay_ms < HOLD_MAX_MS ? delay_ms : HOLD_MAX_MS;
     if (until > lanes->hold_until)
         lanes->hold_until = until;
+    (void)pthread_cond_broadcast(&lanes->wake);
+    (void)pthread_mutex_unlock(&lanes->mutex);
+}
+
+void rky_lanes_end_hold(struct rky_lanes *lanes)
+{
+    (void)pthread_mutex_lock(&lanes->mutex);
+    lanes->hold_until = 0;
     (void)pthread_cond_broadcast(&lanes->wake);
     (void)pthread_mutex_unlock(&lanes->mutex);
 }

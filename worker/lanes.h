@@ -64,8 +64,11 @@ void rky_lanes_finish(struct rky_lanes *lanes, struct rky_lane *lane, int64_t co
 void rky_lanes_give_back(struct rky_lanes *lanes, struct rky_lane *lane, struct rky_task *task,
                          int64_t delay_ms, int64_t cost_ms);
 
-/** @brief Start nothing at all for so long; a later call can only prolong it. */
+/** @brief Start nothing at all for so long (at most a year); a later call can
+ *         only prolong it. */
 void rky_lanes_hold(struct rky_lanes *lanes, int64_t delay_ms);
+/** @brief End a hold now: what it was for is over. */
+void rky_lanes_end_hold(struct rky_lanes *lanes);
 /** @brief Remove the waiting tasks of a partition's former assignment; one that runs ends, but is
  *         not queued again. @return owned list, NULL when none. */
 struct rky_task *rky_lanes_drop(struct rky_lanes *lanes, int partition, uint64_t epoch);

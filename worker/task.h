@@ -26,7 +26,8 @@ struct rky_task {
     int64_t not_before_mono_ms; /**< earliest next start, set when it is given back; 0 = now */
 
     /* How often it was given back, and why. */
-    int fenced_count, locked_count, transient_count, broken_count, undelivered_count;
+    int fenced_count, locked_count, transient_count, broken_count, undelivered_count,
+        shut_out_count;
     int64_t first_locked_mono_ms;
     bool lock_alarmed;
 

@@ -159,6 +159,7 @@ void rky_worker_hurry(struct rky_worker *worker)
 void rky_worker_reset_breakers(struct rky_worker *worker)
 {
     rky_store_reset_breakers(worker->store);
+    rky_lanes_end_hold(worker->lanes);
 }
 
 int rky_worker_join(struct rky_worker *worker, struct rky_error *err)

@@ -128,6 +128,10 @@ run_rocky --state-path s.db plan --filter nobody=acme
 is "$status" 64 "an unknown filter component is a usage error"
 like "$stderr" "client" "and the known ones are named"
 
+run_rocky --state-path s.db plan --filter client=nobody
+is "$status" 0 "a filter that no table matches is no error"
+like "$stdout" "warning: the filter leaves no table" "but is told of"
+
 new_plan --full-refresh
 is_json "$stdout" '[.tables[].action] | unique | join(" ")' full_refresh "--full-refresh plans exactly that"
 

@@ -90,4 +90,36 @@ is "$(events state.upload 'select(.outcome == "skipped_after_failure" and .cause
     wc -l)" 8 'those that nothing was sent for say so'
 is "$(events state.upload 'select(.cause == "circuit_open" and .legs[0].attempts == 0)' | wc -l)" 6 \
     'and count no attempt'
+
+# Under "fail" nothing can be finished while the breaker is open: no job is started, and none fails.
+write_pod 3 s3 'on_upload_failure = "fail"' "${settings[@]}" \
+    "circuit_breaker_recovery_timeout_secs = 6"
+start_pod 3
+job 5 'ok ok' '' 'under fail, all is well'
+s3_fault '{"operation": "*", "count": -1, "action": "status", "status": 500, "code": "InternalError"}'
+add_orders acme 5
+finished=$(results | wc -l)
+for name in acme one acme two acme three acme four; do
+    enqueue run --namespace "$name"
+done
+is_paused() { [ -n "$(events worker.alarm 'select(.code == "worker-paused")')" ]; }
+wait_for 30 is_paused
+ok $? 'an open breaker pauses the worker, and an alarm says so'
+requests=$(s3_requests | wc -l)
+opened=$(date +%s)
+wait_until $((opened + 8))
+asked=$(($(s3_requests | wc -l) - requests))
+[ "$asked" -ge 1 ] && [ "$asked" -le 2 ]
+ok $? 'after the recovery time one probe is sent, not one for each job' || diag "$asked requests"
+is "$(results | wc -l)" "$finished" 'no job has failed meanwhile'
+s3_faults_over
+kill -HUP "${pods[3]}"
+wait_for 60 has_results $((finished + 8))
+is "$(results '.headers["x-outcome"]' | tail -n 8 | sort | uniq -c | tr -s ' ')" ' 8 success' \
+    'after SIGHUP all of them run, and each succeeds'
+rows_once acme 'every row is in the target once'
+is_one_chain acme
+ok $? 'all commits are one chain'
+end_pod 3
+is "$status" 0 'it ends with 0'
 done_testing

@@ -116,6 +116,20 @@ START_TEST(after_the_recovery_time_exactly_one_probe_passes)
 }
 END_TEST
 
+START_TEST(who_is_refused_is_told_when_to_come_again)
+{
+    ck_assert_int_eq(rky_breaker_wait_ms(breaker), 0);
+    open_it();
+    ck_assert_int_eq(rky_breaker_wait_ms(breaker), RECOVERY_MS);
+    rky_fake_clock_advance_ms(&clock_, RECOVERY_MS - 1);
+    ck_assert_int_eq(rky_breaker_wait_ms(breaker), 1);
+    rky_fake_clock_advance_ms(&clock_, 1);
+    ck_assert_int_eq(rky_breaker_wait_ms(breaker), 0);
+    (void)admitted();
+    ck_assert_int_eq(rky_breaker_wait_ms(breaker), 0);
+}
+END_TEST
+
 START_TEST(a_probe_that_fails_opens_it_for_the_whole_time_again)
 {
     open_it();
@@ -230,8 +244,10 @@ START_TEST(a_recovery_time_of_zero_stays_open_until_reset_by_hand)
     open_it();
     rky_fake_clock_advance_ms(&clock_, INT64_C(365) * 86400 * 1000);
     refused();
+    ck_assert(rky_breaker_wait_ms(breaker) == INT64_MAX);
     expect(RKY_BREAKER_OPEN);
     rky_breaker_reset(breaker);
+    ck_assert_int_eq(rky_breaker_wait_ms(breaker), 0);
     expect(RKY_BREAKER_CLOSED);
     attempt(RKY_VERDICT_FAILURE);
     expect(RKY_BREAKER_CLOSED);
@@ -320,6 +336,7 @@ static Suite *suite(void)
         a_success_forgets_the_failures_before_it,
         a_neutral_verdict_neither_counts_nor_forgets,
         after_the_recovery_time_exactly_one_probe_passes,
+        who_is_refused_is_told_when_to_come_again,
         a_probe_that_fails_opens_it_for_the_whole_time_again,
         after_it_closed_it_counts_from_zero,
         a_probe_that_finds_nothing_out_leaves_its_place_to_the_next,

@@ -263,6 +263,12 @@ START_TEST(test_a_hold_stops_everything_for_a_while)
     expect_nothing(&fixture, 1000);
     rky_fake_clock_advance_ms(&fixture.clock, 1000);
     expect(&fixture, "a", 1, 1);
+    push(&fixture, "a", 2);
+    rky_lanes_hold(fixture.lanes, INT64_MAX); /* until it is ended */
+    rky_fake_clock_advance_ms(&fixture.clock, 24 * 3600 * 1000);
+    expect_nothing(&fixture, INT64_C(364) * 24 * 3600 * 1000);
+    rky_lanes_end_hold(fixture.lanes);
+    expect(&fixture, "a", 2, 1);
     rky_lanes_free(fixture.lanes);
 }
 END_TEST
