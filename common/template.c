@@ -85,7 +85,8 @@ int rky_template_parse(const char *text, struct rky_template *ret_template, stru
     struct rky_strbuf plain = {0};
     int rc = RKY_OK;
 
-    for (const char *at = text; *at != '\0' && rc == RKY_OK;) {
+    /* In this order: a placeholder that does not end leaves `at` behind the end. */
+    for (const char *at = text; rc == RKY_OK && *at != '\0';) {
         size_t used = 1;
         if ((at[0] == '{' || at[0] == '}') && at[1] == at[0]) {
             rky_strbuf_addc(&plain, at[0]);

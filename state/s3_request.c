@@ -163,16 +163,17 @@ static void read_complaint(const struct rky_s3 *s3, const struct rky_s3_request 
                            const struct rky_http_response *response,
                            struct rky_s3_complaint *ret_complaint)
 {
-    struct rky_s3_xml body = {response->body, response->body + response->length};
-    struct rky_s3_xml error;
+    struct rky_s3_xml body, error;
     const char *id = rky_http_response_header(response, "x-amz-request-id");
     memset(ret_complaint, 0, sizeof(*ret_complaint));
     ret_complaint->status = response->status;
     if (id != NULL)
         strncpy(ret_complaint->request_id, id, sizeof(ret_complaint->request_id) - 1);
     bool success = response->status >= 200 && response->status < 300;
-    if ((success && !request->error_in_body) || response->length == 0 ||
-        !rky_s3_xml_next(&body, "Error", &error))
+    if ((success && !request->error_in_body) || response->length == 0)
+        return;
+    body = (struct rky_s3_xml){response->body, response->body + response->length};
+    if (!rky_s3_xml_next(&body, "Error", &error))
         return;
     rky_s3_xml_copy(error, "Code", ret_complaint->code, sizeof(ret_complaint->code));
     read_message(s3, error, ret_complaint);
